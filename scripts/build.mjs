@@ -1,0 +1,141 @@
+#!/usr/bin/env node
+/**
+ * Builds the package: WGSL and WASM become ES modules under src/generated, then TypeScript becomes dist/.
+ *
+ *   node scripts/build.mjs              everything
+ *   node scripts/build.mjs wgsl kernels physics types     only the named stages
+ *
+ * Stages
+ *   wgsl      kernels/**.wgsl        -> src/generated/wgsl.ts            text by "room/name", comments stripped
+ *   kernels   assembly/kernels       -> src/generated/kernels-wasm.ts    plain and relaxed SIMD builds of the program runner
+ *   physics   assembly/envs          -> src/generated/physics-wasm.ts    the environments
+ *   types     src                    -> dist
+ */
+import { execFile } from "node:child_process";
+import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
+const generated = path.join(root, "src/generated");
+const wasmFolder = path.join(root, "build");
+
+/** First bytes of linear memory that each module's constants may use; the heap of the host starts at 131,072. */
+const MEMORY_BASE = { kernels: 1024, physics: 65536 };
+
+async function filesBelow(folder, ending) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith(ending))
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"))
+    .sort();
+}
+
+/** Full-line and trailing comments go; WGSL has no strings, so `//` always starts a comment. */
+function stripComments(source) {
+  return source
+    .split("\n")
+    .map((line) => line.replace(/\/\/.*$/, "").trimEnd())
+    .filter((line) => line !== "")
+    .join("\n");
+}
+
+async function buildWgsl() {
+  const folder = path.join(root, "kernels");
+  const files = await filesBelow(folder, ".wgsl");
+  const entries = await Promise.all(
+    files.map(async (file) => {
+      const text = stripComments(await readFile(path.join(folder, file), "utf8"));
+      return `  ${JSON.stringify(file.replace(/\.wgsl$/, ""))}: ${JSON.stringify(text)},`;
+    }),
+  );
+  await writeGenerated("wgsl.ts", `export const wgsl: Readonly<Record<string, string>> = {\n${entries.join("\n")}\n};\n`);
+}
+
+async function writeGenerated(name, body) {
+  await mkdir(generated, { recursive: true });
+  await writeFile(path.join(generated, name), `// Made by scripts/build.mjs. Do not edit.\n${body}`);
+}
+
+/**
+ * The op code of a WASM kernel is its place in the sorted list of files. The dispatcher is one switch, which the
+ * compiler turns into a jump table; the same list goes into the generated module so that the host knows the codes.
+ */
+async function writeDispatcher() {
+  const files = (await filesBelow(path.join(root, "assembly/kernels"), ".ts")).filter((file) => !file.startsWith("lib/"));
+  const names = files.map((file) => file.replace(/\.ts$/, ""));
+  const identifier = (name) => name.split("/").at(-1).replace(/-([a-z0-9])/g, (_, letter) => letter.toUpperCase());
+  const lines = [
+    "// Made by scripts/build.mjs from the files of assembly/kernels. Do not edit.",
+    ...names.map((name) => `import { ${identifier(name)} } from "../kernels/${name}";`),
+    "",
+    "export function dispatch(op: u32, args: usize, from: u32, to: u32): void {",
+    "  switch (op) {",
+    ...names.map((name, code) => `    case ${code}: ${identifier(name)}(args, from, to); break;`),
+    "    default: unreachable();",
+    "  }",
+    "}",
+    "",
+  ];
+  await mkdir(path.join(root, "assembly/generated"), { recursive: true });
+  await writeFile(path.join(root, "assembly/generated/dispatch.ts"), lines.join("\n"));
+  return names.map((name) => name.replaceAll("-", "_"));
+}
+
+async function compile(entry, output, base, features) {
+  await mkdir(wasmFolder, { recursive: true });
+  const file = path.join(wasmFolder, output);
+  const asc = path.join(root, "node_modules/assemblyscript/bin/asc.js");
+  await run(process.execPath, [
+    asc, entry, "--outFile", file,
+    "--runtime", "stub", "--importMemory", "--sharedMemory", "--initialMemory", "2", "--maximumMemory", "65536",
+    "--memoryBase", String(base), "-O3", "--noAssert", "--uncheckedBehavior", "always",
+    "--use", "abort=assembly/runner/abort/abort",
+    ...features.flatMap((feature) => ["--enable", feature]),
+  ], { cwd: root });
+  return (await readFile(file)).toString("base64");
+}
+
+async function buildKernels() {
+  const operators = await writeDispatcher();
+  const [plain, relaxed] = await Promise.all([
+    compile("assembly/runner/index.ts", "kernels.wasm", MEMORY_BASE.kernels, ["simd", "threads"]),
+    compile("assembly/runner/index.ts", "kernels-relaxed.wasm", MEMORY_BASE.kernels, ["simd", "threads", "relaxed-simd"]),
+  ]);
+  await writeGenerated("kernels-wasm.ts", [
+    `export const plainSimd =\n  ${JSON.stringify(plain)};`,
+    `export const relaxedSimd =\n  ${JSON.stringify(relaxed)};`,
+    "/** Names of the kernels; the index is the op code of the program runner. */",
+    `export const operators: readonly string[] = ${JSON.stringify(operators, null, 2)};`,
+    "",
+  ].join("\n"));
+}
+
+async function buildPhysics() {
+  const bytes = await compile("assembly/envs/index.ts", "physics.wasm", MEMORY_BASE.physics, ["simd", "threads"]);
+  await writeGenerated("physics-wasm.ts", `export const physics =\n  ${JSON.stringify(bytes)};\n`);
+}
+
+async function buildTypes() {
+  await rm(path.join(root, "dist"), { recursive: true, force: true });
+  await run(process.execPath, [path.join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.json"], { cwd: root });
+}
+
+const stages = { wgsl: buildWgsl, kernels: buildKernels, physics: buildPhysics, types: buildTypes };
+const asked = process.argv.slice(2);
+for (const name of asked) {
+  if (!(name in stages)) {
+    process.stderr.write(`build: no stage "${name}"; the stages are ${Object.keys(stages).join(", ")}\n`);
+    process.exit(2);
+  }
+}
+const chosen = asked.length > 0 ? asked : Object.keys(stages);
+try {
+  await Promise.all(chosen.filter((name) => name !== "types").map((name) => stages[name]()));
+  if (chosen.includes("types")) await stages.types();
+} catch (error) {
+  process.stderr.write(`${error.stdout ?? ""}${error.stderr ?? ""}${error.message ?? error}\n`);
+  process.exit(1);
+}

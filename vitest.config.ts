@@ -1,0 +1,20 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+/**
+ * Tests run on the TypeScript sources. `#host` is the one conditional import of the package (Node or browser); here it
+ * is the Node side. Worker threads crash the WebGPU bindings, so every test file runs in a process of its own.
+ */
+export default defineConfig({
+  resolve: {
+    alias: { "#host": fileURLToPath(new URL("src/engine/host/node.ts", import.meta.url)) },
+  },
+  test: {
+    pool: "forks",
+    maxWorkers: 2,
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/learning/**", "test/golden.test.ts"],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
