@@ -92,7 +92,7 @@ async function compile(entry, output, base, features) {
     asc, entry, "--outFile", file,
     "--runtime", "stub", "--importMemory", "--sharedMemory", "--initialMemory", "2", "--maximumMemory", "65536",
     "--memoryBase", String(base), "-O3", "--noAssert", "--uncheckedBehavior", "always",
-    "--use", "abort=assembly/runner/abort/abort",
+    "--use", "abort=",
     ...features.flatMap((feature) => ["--enable", feature]),
   ], { cwd: root });
   return (await readFile(file)).toString("base64");
