@@ -1,0 +1,83 @@
+/**
+ * A team of threads over one shared memory: start signal, barrier, end signal. Used by the program runner and by the
+ * environments. The caller's thread is thread 0 where it may block; elsewhere all threads are workers.
+ *
+ * Control block, one word a cache line (see src/threads/thread-team.ts for the same list):
+ *     0  generation   grows by one for every job
+ *    64  finished     workers that have ended the current job
+ *   128  arrivals     threads that wait at the barrier
+ *   192  phase        grows by one whenever a barrier opens
+ *   256  sleepers     threads inside atomic.wait, on any of the words above
+ *   320  stop         1: leave the loop
+ *   384  job          pointer that the module's run_share understands
+ *   448  threads      threads that take part
+ *
+ * Every wait spins first: a barrier between two running threads costs 0.15 microseconds, a sleep and a wake 20.
+ */
+export const GENERATION: usize = 0;
+export const FINISHED: usize = 64;
+export const ARRIVALS: usize = 128;
+export const PHASE: usize = 192;
+export const SLEEPERS: usize = 256;
+export const STOP: usize = 320;
+export const JOB: usize = 384;
+export const THREADS: usize = 448;
+
+const POLLS: i32 = 20000;
+
+/** Returns once the word at `address` differs from `old`; gives the new value. */
+function awaitChange(control: usize, address: usize, old: i32): i32 {
+  for (let polls = 0; polls < POLLS; polls++) {
+    const now = atomic.load<i32>(address);
+    if (now != old) return now;
+  }
+  // Sleepers is raised before the wait checks the word, and the waker changes the word before it reads sleepers: one of
+  // the two sees the other, so no wake-up is lost.
+  atomic.add<i32>(control + SLEEPERS, 1);
+  while (atomic.load<i32>(address) == old) atomic.wait<i32>(address, old, -1);
+  atomic.sub<i32>(control + SLEEPERS, 1);
+  return atomic.load<i32>(address);
+}
+
+function wake(control: usize, address: usize): void {
+  if (atomic.load<i32>(control + SLEEPERS) > 0) atomic.notify(address, -1);
+}
+
+/** All threads of the team meet here. */
+export function barrier(control: usize, threads: i32): void {
+  if (threads == 1) return;
+  const phase = atomic.load<i32>(control + PHASE);
+  if (atomic.add<i32>(control + ARRIVALS, 1) + 1 == threads) {
+    atomic.store<i32>(control + ARRIVALS, 0);
+    atomic.store<i32>(control + PHASE, phase + 1);
+    wake(control, control + PHASE);
+  } else {
+    awaitChange(control, control + PHASE, phase);
+  }
+}
+
+/** Waits for the next job; returns its pointer, or 0 when the team is dissolved. */
+export function nextJob(control: usize, seen: i32): usize {
+  awaitChange(control, control + GENERATION, seen);
+  return atomic.load<i32>(control + STOP) != 0 ? 0 : load<u32>(control + JOB);
+}
+
+/** A worker has ended its share. */
+export function finish(control: usize): void {
+  atomic.add<i32>(control + FINISHED, 1);
+  wake(control, control + FINISHED);
+}
+
+/** Thread 0 starts the workers on a job. */
+export function begin(control: usize, job: usize): void {
+  atomic.store<i32>(control + FINISHED, 0);
+  store<u32>(control + JOB, <u32>job);
+  atomic.add<i32>(control + GENERATION, 1);
+  wake(control, control + GENERATION);
+}
+
+/** Thread 0 waits for `workers` workers. */
+export function awaitAll(control: usize, workers: i32): void {
+  let finished = atomic.load<i32>(control + FINISHED);
+  while (finished < workers) finished = awaitChange(control, control + FINISHED, finished);
+}
