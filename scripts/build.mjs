@@ -14,11 +14,10 @@
 import { execFile } from "node:child_process";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { hashSources, root, stampFile } from "./bootstrap.mjs";
 
 const run = promisify(execFile);
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const generated = path.join(root, "src/generated");
 const wasmFolder = path.join(root, "build");
 
@@ -133,8 +132,15 @@ for (const name of asked) {
 }
 const chosen = asked.length > 0 ? asked : Object.keys(stages);
 try {
+  // The stamp says which sources the outputs are of. It is gone while they are mixed.
+  await rm(stampFile, { force: true });
+  const hash = await hashSources();
   await Promise.all(chosen.filter((name) => name !== "types").map((name) => stages[name]()));
   if (chosen.includes("types")) await stages.types();
+  if (chosen.length === Object.keys(stages).length) {
+    await mkdir(path.dirname(stampFile), { recursive: true });
+    await writeFile(stampFile, hash);
+  }
 } catch (error) {
   process.stderr.write(`${error.stdout ?? ""}${error.stderr ?? ""}${error.message ?? error}\n`);
   process.exit(1);
