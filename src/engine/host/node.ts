@@ -44,7 +44,7 @@ export function mayBlock(): boolean {
 }
 
 function cacheFile(key: string): string {
-  const root = process.env["DIFFTUNE_CACHE"] ?? process.env["XDG_CACHE_HOME"] ?? path.join(homedir(), ".cache");
+  const root = process.env.DIFFTUNE_CACHE ?? process.env.XDG_CACHE_HOME ?? path.join(homedir(), ".cache");
   return path.join(root, "difftune", `${key}.json`);
 }
 
