@@ -18,6 +18,7 @@ export const errorCodes = [
   "INVARIANT",
 ] as const;
 
+/** The stable word by which a caller tells one kind of failure from another. */
 export type ErrorCode = (typeof errorCodes)[number];
 
 /** Facts of one failure, as named fields. */
@@ -32,6 +33,7 @@ export interface ErrorFacts {
   readonly path?: string;
 }
 
+/** The one error class of this package: a code to branch on, a message to read, the facts as fields. */
 export class DifftuneError extends Error {
   override readonly name = "DifftuneError";
   readonly code: ErrorCode;
