@@ -17,7 +17,7 @@ export default defineConfig(
       "@typescript-eslint/naming-convention": [
         "error",
         { selector: "typeLike", format: ["PascalCase"] },
-        { selector: ["function", "method"], format: ["camelCase"], leadingUnderscore: "forbid" },
+        { selector: ["function", "classMethod"], format: ["camelCase"], leadingUnderscore: "forbid" },
         { selector: "enum", format: null, custom: { regex: "^$", match: true } },
       ],
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
@@ -30,6 +30,9 @@ export default defineConfig(
       "@typescript-eslint/no-non-null-assertion": "off",
       // A chain of explicit comparisons reads better than the one it proposes.
       "@typescript-eslint/prefer-optional-chain": "off",
+      "@typescript-eslint/prefer-for-of": "off",
+      "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      "@typescript-eslint/prefer-string-starts-ends-with": "off",
       // `a || b` of booleans is meant.
       "@typescript-eslint/prefer-nullish-coalescing": ["error", { ignorePrimitives: { boolean: true } }],
     },

@@ -250,7 +250,7 @@ describe("safetensors reader", () => {
     .tuple(fc.constantFrom(...(Object.keys(sizes) as Dtype[])), fc.array(fc.nat(3), { maxLength: 3 }), fc.infiniteStream(fc.nat(255)))
     .map(([dtype, shape, stream]): StoredTensor => {
       const count = shape.reduce((product, size) => product * size, sizes[dtype]);
-      return { dtype, shape, bytes: Uint8Array.from({ length: count }, () => stream.next().value) };
+      return { dtype, shape, bytes: Uint8Array.from({ length: count }, () => stream.next().value as number) };
     });
   const content = fc.record({
     metadata: fc.array(fc.tuple(wellFormed, wellFormed), { maxLength: 3 }).map((pairs) => new Map(pairs)),
