@@ -273,10 +273,11 @@ describe("safetensors reader", () => {
     );
   });
 
-  /** Changes at one place of a file: bytes replaced, cut out or put in. */
+  /** Changes at one place of a file: one byte flipped, or bytes replaced, cut out and put in. */
   const mutation = fc.record({
-    place: fc.double({ min: 0, max: 1, noNaN: true }),
+    place: fc.nat(999_999).map((millionths) => millionths / 1e6),
     isHeader: fc.boolean(),
+    flipped: fc.option(fc.integer({ min: 1, max: 255 })),
     removed: fc.nat(6),
     inserted: fc.oneof(
       fc.uint8Array({ maxLength: 6 }),
@@ -290,12 +291,13 @@ describe("safetensors reader", () => {
     let refused = 0;
     let accepted = 0;
     fc.assert(
-      fc.property(content, fc.array(mutation, { minLength: 1, maxLength: 4 }), (written, mutations) => {
+      fc.property(content, fc.array(mutation, { minLength: 1, maxLength: 3 }), (written, mutations) => {
         let bytes = Buffer.from(writeSafetensors(written));
-        for (const { place, isHeader, removed, inserted } of mutations) {
+        for (const { place, isHeader, flipped, removed, inserted } of mutations) {
           const reach = isHeader ? Math.min(bytes.length, 300) : bytes.length;
           const at = Math.floor(place * reach);
-          bytes = Buffer.concat([bytes.subarray(0, at), inserted, bytes.subarray(at + removed)]);
+          if (flipped !== null && at < bytes.length) bytes[at]! ^= flipped;
+          else bytes = Buffer.concat([bytes.subarray(0, at), inserted, bytes.subarray(at + removed)]);
         }
         let read;
         try {
@@ -315,7 +317,7 @@ describe("safetensors reader", () => {
       }),
       { numRuns: 3000 },
     );
-    expect(refused).toBeGreaterThan(1000);
-    expect(accepted).toBeGreaterThan(10);
+    expect(refused).toBeGreaterThan(500);
+    expect(accepted).toBeGreaterThan(20);
   });
 });
