@@ -1,0 +1,20 @@
+/** The environments of difftune: `difftune/envs`. */
+export { resolveChunking, selectExecuted, type Chunking, type ChunkingOptions } from "./chunking.js";
+export {
+  EpisodeTable,
+  Space,
+  type ChunkResult,
+  type Coordinate,
+  type EpisodeOutcome,
+  type Image,
+  type VectorEnvironment,
+} from "./environment.js";
+export { extremaOf, Normaliser, type DataStatistics, type Extrema, type NormaliserKind } from "./normaliser.js";
+export {
+  vectorise,
+  type EnvironmentDefinition,
+  type SingleEnvironment,
+  type StepAnswer,
+  type VectoriseOptions,
+  VectorisedEnvironment,
+} from "./vectorise.js";
