@@ -1,6 +1,6 @@
 // An environment of one's own in plain JavaScript: a cart on a line that shall come to rest at the mark. It gets what
 // the built-in ones have: seeds, action chunks, stacked observations, automatic reset, truncation.
-import { vectorise } from "difftune/envs";
+import { PhiloxStream, vectorise } from "difftune/envs";
 
 const cart = {
   name: "cart",
@@ -29,7 +29,7 @@ const cart = {
 };
 
 /** The share of 200 episodes that a policy ends at the mark. A policy writes the actions of one environment. */
-export async function successRate(policy) {
+async function successRate(policy) {
   const env = vectorise(cart, { count: 16, maxSteps: 120, observationSteps: 2, actionSteps: 2, seed: 1 });
   const result = await env.reset();
   let finished = 0;
@@ -47,8 +47,9 @@ export async function successRate(policy) {
   return successes / finished;
 }
 
-export const random = (_observations, actions) => actions.forEach((_, i) => (actions[i] = 2 * Math.random() - 1));
+const noise = new PhiloxStream(0);
+const random = (_observations, actions) => actions.forEach((_, i) => (actions[i] = 2 * noise.uniform() - 1));
 // The observations are oldest first: position and velocity before, then now.
-export const spring = ([, , position, velocity], actions) => actions.fill(-1.5 * position - 2 * velocity);
+const spring = ([, , position, velocity], actions) => actions.fill(-1.5 * position - 2 * velocity);
 
 console.log(`random ${await successRate(random)}, spring ${await successRate(spring)}`);

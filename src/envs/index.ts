@@ -1,4 +1,5 @@
 /** The environments of difftune: `difftune/envs`. */
+export { PhiloxStream } from "../core/philox.js";
 export { resolveChunking, selectExecuted, type Chunking, type ChunkingOptions } from "./chunking.js";
 export {
   EpisodeTable,

@@ -198,7 +198,7 @@ export class VectorisedEnvironment implements VectorEnvironment {
 
   #stepOne(index: number, actions: Float32Array): void {
     const { observations, finalObservations, rewards, stepRewards, terminated, truncated, steps, finished, running } = this.result;
-    const environment = this.#environments[index];
+    const environment = this.#environments[index]!;
     const actionSize = this.actionSpace.size;
     const size = this.observationSpace.size;
     const from = index * this.observationSteps * size;
@@ -213,12 +213,12 @@ export class VectorisedEnvironment implements VectorEnvironment {
     while (step < this.actionSteps && !ended && !cut) {
       const at = (index * this.actionSteps + step) * actionSize;
       for (let place = 0; place < actionSize; place++) this.#action[place] = actions[at + place] ?? 0;
-      const answer = environment?.step(this.#action);
-      this.#check(answer?.observation, index, "step");
-      const reward = answer?.reward ?? Number.NaN;
+      const answer = environment.step(this.#action);
+      this.#check(answer.observation, index, "step");
+      const reward = answer.reward;
       if (!Number.isFinite(reward)) throw this.#contractError(index, "step", `the reward is ${reward}`, reward);
       observations.copyWithin(from, from + size, to);
-      for (let place = 0; place < size; place++) observations[to - size + place] = answer?.observation[place] ?? 0;
+      for (let place = 0; place < size; place++) observations[to - size + place] = answer.observation[place] ?? 0;
       stepRewards[index * this.actionSteps + step] = reward;
       total += reward;
       step += 1;
@@ -226,9 +226,9 @@ export class VectorisedEnvironment implements VectorEnvironment {
       const length = (running.values[row + 1] ?? 0) + 1;
       running.values[row] = episodeReturn;
       running.values[row + 1] = length;
-      ended = answer?.terminated === true;
+      ended = answer.terminated;
       cut = !ended && this.maxSteps > 0 && length >= this.maxSteps;
-      if (answer?.success ?? (ended && episodeReturn > 0)) running.values[row + 2] = 1;
+      if (answer.success ?? (ended && episodeReturn > 0)) running.values[row + 2] = 1;
     }
     rewards[index] = total;
     steps[index] = step;

@@ -104,7 +104,7 @@ describe("vectorise", () => {
   ])("%s of the user's environment is a contract error", (_, answer) => {
     const env = vectorise(counter(9, answer), { count: 1 });
     env.reset();
-    expect(() => env.stepChunk(env.actions)).toThrowError(expect.objectContaining({ code: "ENVIRONMENT", index: 0 }));
+    expect(() => env.stepChunk(env.actions)).toThrow(expect.objectContaining({ code: "ENVIRONMENT", index: 0 }));
   });
 
   test("a refused chunk moves nothing", () => {
