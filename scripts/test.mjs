@@ -14,6 +14,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { ensureBuilt, ensureInstalled, runCommand, say } from "./bootstrap.mjs";
+import { provideChromium } from "./chromium.mjs";
 import { describe, provideAdapter } from "./webgpu-adapter.mjs";
 
 const vitest = "node_modules/vitest/vitest.mjs";
@@ -67,6 +68,12 @@ async function adapterVariables() {
   return provided.variables;
 }
 
+/** Chromium is no engine: without it its tests are skipped, counted and say why. */
+async function announceChromium() {
+  const { file, reason } = await provideChromium({ log: say });
+  say(file === undefined ? `Chromium: ${reason}. The browser tests are skipped.` : `Chromium: ${file}`);
+}
+
 async function main([first, ...filters]) {
   if (first !== undefined && !(first in checks)) {
     throw new Error(`There is no check "${first}"; the checks are ${Object.keys(checks).join(", ")}.`);
@@ -74,6 +81,7 @@ async function main([first, ...filters]) {
   await ensureInstalled();
   await ensureBuilt();
   const variables = await adapterVariables();
+  if (first === undefined || first === "unit") await announceChromium();
   const folder = await mkdtemp(path.join(os.tmpdir(), "difftune-test-"));
   const results = [];
   try {
