@@ -30,6 +30,12 @@ export async function readRelease() {
 /**
  * The system's own entries of one release, with one more suite on the entry that names the release itself. Both
  * formats of sources are known: stanzas of fields, and one line an entry.
+ *
+ * @param {string} text
+ * @param {string} format "sources" or "list"
+ * @param {string} codename of the release
+ * @param {string} suite to add; "" for none
+ * @returns {{ text: string, isAdded: boolean }}
  */
 export function deriveSources(text, format, codename, suite) {
   let isAdded = suite === "";

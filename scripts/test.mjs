@@ -13,6 +13,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { ensureBuilt, ensureInstalled, runCommand, say } from "./bootstrap.mjs";
 import { provideChromium } from "./chromium.mjs";
 import { describe, provideAdapter } from "./webgpu-adapter.mjs";
@@ -100,10 +101,12 @@ async function main([first, ...filters]) {
   return total("failed") === 0 ? 0 : 1;
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  say(`test: ${error.message}`);
-  process.stdout.write("0 passed, 1 failed, 0 skipped\n");
-  process.exitCode = 1;
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    process.exitCode = await main(process.argv.slice(2));
+  } catch (error) {
+    say(`test: ${error.message}`);
+    process.stdout.write("0 passed, 1 failed, 0 skipped\n");
+    process.exitCode = 1;
+  }
 }
