@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { PhiloxStream, philoxBlock } from "../../src/core/philox.js";
+import { PhiloxStream, philoxBlock, uniform01 } from "../../src/core/philox.js";
 
 /** Known answers published with Random123 (kat_vectors, "philox4x32 10"): counter, key, block. */
 const answers: readonly (readonly [readonly number[], readonly number[], readonly number[]])[] = [
@@ -56,5 +56,18 @@ describe("philox 4x32-10", () => {
     expect(Math.abs(normal / count)).toBeLessThan(5 / Math.sqrt(count));
     expect(Math.abs(square / count - 1)).toBeLessThan(5 * Math.sqrt(2 / count));
     for (const face of faces) expect(Math.abs(face / count - 1 / 6)).toBeLessThan(5 * Math.sqrt(5 / 36 / count));
+  });
+});
+
+describe("uniform01", () => {
+  test("stays inside (0, 1), exactly, in 32-bit floats", () => {
+    for (const word of [0, 1, 511, 512, 0x7fffffff, 0x80000000, 0xfffffe00, 0xffffffff]) {
+      const value = uniform01(word);
+      expect(value).toBeGreaterThan(0);
+      expect(value).toBeLessThan(1);
+      expect(Math.fround(value)).toBe(value);
+    }
+    expect(uniform01(0)).toBe(2 ** -24);
+    expect(uniform01(0xffffffff)).toBe(1 - 2 ** -24);
   });
 });

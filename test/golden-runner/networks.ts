@@ -1,0 +1,78 @@
+import type { ActivationName } from "../reference/activations.ts";
+import type { DiffusionMlpOptions } from "../reference/diffusion-mlp.ts";
+import type { MlpOptions } from "../reference/mlp.ts";
+
+/** Constructor arguments of the networks, as the metadata of the golden files spells them. */
+export interface NetworkArguments {
+  readonly action_dim: number;
+  readonly horizon_steps: number;
+  readonly cond_dim: number;
+  readonly time_dim?: number;
+  readonly mlp_dims?: readonly number[];
+  readonly cond_mlp_dims?: readonly number[] | null;
+  readonly activation_type?: string;
+  readonly out_activation_type?: string;
+  readonly use_layernorm?: boolean;
+  readonly residual_style?: boolean;
+  readonly tanh_output?: boolean;
+  readonly fixed_std?: number | null;
+  readonly learn_fixed_std?: boolean;
+  readonly std_min?: number;
+  readonly std_max?: number;
+  readonly num_modes?: number;
+}
+
+/** Constructor arguments of the critic. */
+export interface CriticArguments {
+  readonly cond_dim: number;
+  readonly mlp_dims: readonly number[];
+  readonly activation_type?: string;
+  readonly use_layernorm?: boolean;
+  readonly residual_style?: boolean;
+}
+
+const activationNames: Readonly<Record<string, ActivationName>> = {
+  ReLU: "relu",
+  LeakyReLU: "leakyRelu",
+  ELU: "elu",
+  GELU: "gelu",
+  Tanh: "tanh",
+  Mish: "mish",
+  Softplus: "softplus",
+  Identity: "identity",
+};
+
+/** Our name of an activation of the original. */
+export function activationOf(name: string): ActivationName {
+  const activation = activationNames[name];
+  if (activation === undefined) throw new RangeError(`there is no activation "${name}"`);
+  return activation;
+}
+
+/** Options of the denoiser, with the defaults of spec 3.1. */
+export function diffusionMlpOptions(args: NetworkArguments): DiffusionMlpOptions {
+  return {
+    actionDim: args.action_dim,
+    horizon: args.horizon_steps,
+    condDim: args.cond_dim,
+    timeDim: args.time_dim ?? 16,
+    hidden: args.mlp_dims ?? [256, 256],
+    condHidden: args.cond_mlp_dims ?? [],
+    activation: activationOf(args.activation_type ?? "Mish"),
+    outputActivation: activationOf(args.out_activation_type ?? "Identity"),
+    layerNorm: args.use_layernorm ?? false,
+    residual: args.residual_style ?? false,
+  };
+}
+
+/** Options of the value network, parameters under `Q1`. */
+export function criticOptions(args: CriticArguments): MlpOptions {
+  return {
+    dims: [args.cond_dim, ...args.mlp_dims, 1],
+    activation: activationOf(args.activation_type ?? "Mish"),
+    outputActivation: "identity",
+    layerNorm: args.use_layernorm ?? false,
+    layerNormFinal: false,
+    residual: args.residual_style ?? false,
+  };
+}
