@@ -50,7 +50,7 @@ async function buildWgsl() {
       return `  ${JSON.stringify(file.replace(/\.wgsl$/, ""))}: ${JSON.stringify(text)},`;
     }),
   );
-  await writeGenerated("wgsl.ts", `export const wgsl: Readonly<Record<string, string>> = {\n${entries.join("\n")}\n};\n`);
+  await writeGenerated("wgsl.ts", `/** WGSL by "room/name", without comments; the commented files are in the folder kernels of the package. */\nexport const wgsl: Readonly<Record<string, string>> = {\n${entries.join("\n")}\n};\n`);
 }
 
 async function writeGenerated(name, body) {

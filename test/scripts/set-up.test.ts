@@ -92,17 +92,18 @@ describe("software Vulkan", () => {
   });
 });
 
-test("a test file that could not be collected counts as one failure", () => {
+test("a test file that fails outside of its tests counts as one failure", () => {
   const report = {
     numPassedTests: 5,
     numFailedTests: 1,
     numPendingTests: 2,
     numTodoTests: 1,
     testResults: [
-      { status: "passed", assertionResults: [{}] },
-      { status: "failed", assertionResults: [{}] },
+      { status: "passed", assertionResults: [{ status: "passed" }] },
+      { status: "failed", assertionResults: [{ status: "passed" }, { status: "failed" }] },
       { status: "failed", assertionResults: [] },
+      { status: "failed", assertionResults: [{ status: "skipped" }] },
     ],
   };
-  expect(countReport(report)).toEqual({ passed: 5, failed: 2, skipped: 3 });
+  expect(countReport(report)).toEqual({ passed: 5, failed: 3, skipped: 3 });
 });

@@ -1,0 +1,22 @@
+import { stripVTControlCharacters } from "node:util";
+
+/** Writes one line to standard output. */
+export function printLine(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Writes one line to the error stream, where progress and failures go. */
+export function printError(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Writes a usage text, which citty colours whether or not a terminal reads it. */
+export function printUsage(text: string): void {
+  printLine(process.stdout.isTTY ? text : stripVTControlCharacters(text));
+}
+
+/** Names and values in two columns. */
+export function formatPairs(pairs: readonly (readonly [name: string, value: string])[]): string {
+  const width = Math.max(...pairs.map(([name]) => name.length));
+  return pairs.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n");
+}

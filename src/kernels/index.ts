@@ -1,0 +1,2 @@
+/** The kernels of difftune as WGSL text: `difftune/kernels`. */
+export { wgsl } from "../generated/wgsl.js";
