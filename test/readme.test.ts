@@ -1,0 +1,45 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { beforeAll, describe, expect, test } from "vitest";
+import manifest from "../package.json" with { type: "json" };
+import { expectBuilt } from "./expect-built.js";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+const blocks = (language: string): string[] => [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))].map((match) => match[1]!);
+
+describe("the README", () => {
+  beforeAll(expectBuilt);
+
+  test.each(blocks("js").map((source, index) => [index + 1, source] as const))("example %i runs as it stands and prints", async (_, source) => {
+    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", source], { cwd: root, timeout: 60_000 });
+    expect(stdout.trim()).not.toBe("");
+    expect(stdout).not.toMatch(/NaN|undefined/);
+  });
+
+  test("has an example, of about twenty lines", () => {
+    const [example = ""] = blocks("js");
+    expect(example.trim().split("\n").length).toBeGreaterThan(10);
+    expect(example.trim().split("\n").length).toBeLessThanOrEqual(25);
+  });
+
+  test("names only scripts that exist", () => {
+    const named = [...readme.matchAll(/npm run ([\w:]+)/g)].map((match) => match[1]!);
+    expect(named.filter((name) => !Object.hasOwn(manifest.scripts, name))).toEqual([]);
+  });
+
+  test("links only to files that exist", () => {
+    const links = [...readme.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((match) => match[1]!);
+    const missing = links.filter((link) => {
+      try {
+        readFileSync(new URL(`../${link}`, import.meta.url));
+        return false;
+      } catch {
+        return true;
+      }
+    });
+    expect(missing).toEqual([]);
+  });
+});
