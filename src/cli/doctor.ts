@@ -2,6 +2,7 @@ import os from "node:os";
 import { openGpu } from "../engine/host/node.js";
 import { exitCodes, type Command } from "./command.js";
 import { packageVersion } from "./package-version.js";
+import { isQuietChild, runQuietly } from "./quiet-child.js";
 import { formatPairs, printLine } from "./terminal.js";
 
 /** Smallest modules that use one feature each; `WebAssembly.validate` says whether this runtime knows it. */
@@ -80,6 +81,7 @@ export const doctor: Command = {
   meta: { name: "doctor", description: "Report what this machine offers." },
   args: { json: { type: "boolean", description: "Print one JSON object." } },
   execute: async ({ json }) => {
+    if (!isQuietChild()) return runQuietly();
     const report = await collectReport();
     printLine(json === true ? JSON.stringify(report) : formatReport(report));
     return exitCodes.done;

@@ -56,8 +56,8 @@ describe("the command line", () => {
   });
 
   test("doctor prints one JSON object for programs", async () => {
-    const { code, output } = await difftune("doctor", "--json");
-    expect(code).toBe(0);
+    const { code, output, errors } = await difftune("doctor", "--json");
+    expect({ code, errors }).toEqual({ code: 0, errors: "" });
     expect(JSON.parse(output)).toMatchObject({ difftune: manifest.version, node: process.versions.node, simd: true });
   });
 
