@@ -1,4 +1,3 @@
 // The flat list of exports of the physics module: numbers in, numbers out.
-export function physics_version(): i32 {
-  return 1;
-}
+export * from "./batch";
+export * from "./pusht";

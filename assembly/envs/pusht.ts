@@ -1,0 +1,351 @@
+// Push-T: batches of environments over `physics/planar`. One env step is ten physics steps towards a commanded target.
+//
+//   push   reward = clip(coverage / threshold, 0, 1), success = coverage > threshold (strict)
+//   reach  reward = max(0, 1 - d / 256) for the distance d of the agent from a point, success = d < radius
+import { coverage } from "../physics/planar/coverage";
+import { DISC_RADIUS } from "../physics/planar/constants";
+import {
+  AGENT_VX, AGENT_VY, AGENT_X, AGENT_Y, BLOCK_ANGLE, BLOCK_COS, BLOCK_SIN, BLOCK_VX, BLOCK_VY, BLOCK_W, BLOCK_X, BLOCK_Y,
+  CONTACT_POINTS, ORIGIN_X, ORIGIN_Y, SCENE_BYTES, VERTICES,
+} from "../physics/planar/memory";
+import { useExactSearch } from "../physics/planar/collide";
+import { driveScene, resetScene } from "../physics/planar/scene";
+import { drawInteger, drawNormal, seedTwister, TWISTER_BYTES } from "../physics/mersenne-twister";
+import { sineCosine, cosine, sine } from "../physics/trigonometry";
+import {
+  actionOf, BATCH_AUTO_RESET, BATCH_CHUNK, BATCH_EPISODES, BATCH_MAX_STEPS, BATCH_OBSERVATIONS, BATCH_OBSERVATION_KIND,
+  BATCH_OBSERVATION_SIZE, BATCH_OPTIONS, BATCH_REWARDS, BATCH_RUNNING, BATCH_STACKED, BATCH_STEPS, BATCH_STEP_FLAGS,
+  BATCH_STEP_OBSERVATIONS, BATCH_STEP_REWARDS, BATCH_TERMINATED, BATCH_TRACE, BATCH_TRACE_SIZE, BATCH_TRUNCATED, BATCH_USE_STARTS,
+  batch_check_actions, closeEpisode, EPISODE_LENGTH, EPISODE_RETURN, EPISODE_SUCCESS, episodeOf, fillWindow, KIND_PUSHT, layOutBatch,
+  shiftWindow, startOf, stateOf, STEP_EXECUTED, STEP_IN_BOX, STEP_IN_CONTACT, STEP_OVERLAPS_BOX, stepWordOf, takeSeed, windowOf, wordOf,
+} from "./batch";
+
+// Options, from the batch's start
+/** f64: coverage beyond which an episode succeeds. */
+export const PUSHT_SUCCESS_COVERAGE: u32 = BATCH_OPTIONS;
+/** f64 x 4: forbidden rectangle in px; empty where x1 < x0. */
+export const PUSHT_BOX_X0: u32 = BATCH_OPTIONS + 8;
+export const PUSHT_BOX_Y0: u32 = BATCH_OPTIONS + 16;
+export const PUSHT_BOX_X1: u32 = BATCH_OPTIONS + 24;
+export const PUSHT_BOX_Y1: u32 = BATCH_OPTIONS + 32;
+/** f64 x 3: point of the reach task and the distance that counts as there, px. */
+export const PUSHT_REACH_X: u32 = BATCH_OPTIONS + 40;
+export const PUSHT_REACH_Y: u32 = BATCH_OPTIONS + 48;
+export const PUSHT_REACH_RADIUS: u32 = BATCH_OPTIONS + 56;
+/** u32: 0 = position then angle (legacy), 1 = angle then position. */
+export const PUSHT_RESET_ORDER: u32 = BATCH_OPTIONS + 64;
+/** u32: PUSHT_FAST or PUSHT_EXACT. */
+export const PUSHT_COLLISION: u32 = BATCH_OPTIONS + 68;
+/** u32: PUSHT_PUSH or PUSHT_REACH. */
+export const PUSHT_TASK: u32 = BATCH_OPTIONS + 72;
+/** u32: 1 = success ends the episode; 0 = it runs until it is truncated. */
+export const PUSHT_END_ON_SUCCESS: u32 = BATCH_OPTIONS + 76;
+
+export const PUSHT_FAST: u32 = 0;
+export const PUSHT_EXACT: u32 = 1;
+export const PUSHT_PUSH: u32 = 0;
+export const PUSHT_REACH: u32 = 1;
+
+// Observation kinds
+/** Agent x, y, block x, y, angle in [0, 2 pi). */
+export const PUSHT_STATE: u32 = 0;
+/** Nine keypoints of the block, then the agent. */
+export const PUSHT_KEYPOINTS: u32 = 1;
+/** Eight corners of the block, then the agent. */
+export const PUSHT_CORNERS: u32 = 2;
+
+// Columns of the statistics after return, length and success
+export const PUSHT_EPISODE_MAX_COVERAGE: u32 = 24;
+export const PUSHT_EPISODE_LAST_COVERAGE: u32 = 32;
+export const PUSHT_EPISODE_BOX_STEPS: u32 = 40;
+export const PUSHT_EPISODE_OVERLAP_STEPS: u32 = 48;
+export const PUSHT_EPISODE_CONTACT_STEPS: u32 = 56;
+
+// Record of an environment: the scene, the pose that its coverage belongs to, then the random stream.
+const COVERAGE_X: usize = SCENE_BYTES;
+const COVERAGE_Y: usize = SCENE_BYTES + 8;
+const COVERAGE_ANGLE: usize = SCENE_BYTES + 16;
+const COVERAGE: usize = SCENE_BYTES + 24;
+const STREAM: usize = SCENE_BYTES + 32;
+const STATE_BYTES: usize = STREAM + TWISTER_BYTES;
+
+const ACTION_SIZE: u32 = 2;
+const START_SIZE: u32 = 5;
+/** Row of a trace: agent x, y, vx, vy; block x, y, angle, vx, vy, w; centre x, y; contact points, coverage, reward, terminated. */
+const TRACE_SIZE: u32 = 16;
+const PHYSICS_STEPS: i32 = 10;
+const TWO_PI: f64 = 6.283185307179586;
+const REACH_SCALE: f64 = 256.0;
+
+/** The nine keypoints in the block's frame. */
+const KEYPOINTS: usize = memory.data<f64>([
+  9.269786713763871, 90.040973523936188,
+  -60.983472364471474, -1.1867297607997276,
+  60.912755577277721, -1.3933642242328201,
+  -0.2705034390160016, 25.543624991465421,
+  -14.064927576212233, 122.81585355412153,
+  39.002738500170146, 32.857404276587566,
+  -39.966414424694534, 32.729655446429945,
+  -16.824344379397441, 62.863178922349888,
+  23.54146122024909, -1.7002881094626152,
+]);
+
+function observationSize(kind: u32): u32 {
+  if (kind === PUSHT_STATE) return 5;
+  if (kind === PUSHT_KEYPOINTS) return 20;
+  return kind === PUSHT_CORNERS ? 18 : 0;
+}
+
+/** Bytes of a batch; 0 where an argument is out of range. */
+export function pusht_batch_bytes(count: u32, chunk: u32, stacked: u32, observationKind: u32, record: u32): u32 {
+  const size = observationSize(observationKind);
+  if (size === 0) return 0;
+  return layOutBatch(0, KIND_PUSHT, count, chunk, stacked, ACTION_SIZE, observationKind, size, START_SIZE, TRACE_SIZE, <u32>STATE_BYTES, record);
+}
+
+/** Lays out the batch in the block at `batch` and sets the default options. */
+export function pusht_batch_init(batch: usize, count: u32, chunk: u32, stacked: u32, observationKind: u32, record: u32): void {
+  layOutBatch(
+    batch, KIND_PUSHT, count, chunk, stacked, ACTION_SIZE, observationKind, observationSize(observationKind), START_SIZE,
+    TRACE_SIZE, <u32>STATE_BYTES, record,
+  );
+  store<u32>(batch, 300, BATCH_MAX_STEPS);
+  store<f64>(batch, 0.95, PUSHT_SUCCESS_COVERAGE);
+  store<f64>(batch, 0.0, PUSHT_BOX_X0);
+  store<f64>(batch, 0.0, PUSHT_BOX_Y0);
+  store<f64>(batch, -1.0, PUSHT_BOX_X1);
+  store<f64>(batch, -1.0, PUSHT_BOX_Y1);
+  store<f64>(batch, 256.0, PUSHT_REACH_X);
+  store<f64>(batch, 256.0, PUSHT_REACH_Y);
+  store<f64>(batch, 10.0, PUSHT_REACH_RADIUS);
+  store<u32>(batch, 1, PUSHT_END_ON_SUCCESS);
+}
+
+/** Coverage of a T whose origin lies at (x, y), turned by `angle`. */
+export function pusht_coverage(x: f64, y: f64, angle: f64): f64 {
+  sineCosine(angle);
+  return coverage(x, y, cosine, sine);
+}
+
+/** Coverage of the environment's pose; computed again only when the pose has changed. */
+function currentCoverage(state: usize): f64 {
+  const x = load<f64>(state, BLOCK_X);
+  const y = load<f64>(state, BLOCK_Y);
+  const angle = load<f64>(state, BLOCK_ANGLE);
+  if (x === load<f64>(state, COVERAGE_X) && y === load<f64>(state, COVERAGE_Y) && angle === load<f64>(state, COVERAGE_ANGLE)) {
+    return load<f64>(state, COVERAGE);
+  }
+  const value = coverage(load<f64>(state, ORIGIN_X), load<f64>(state, ORIGIN_Y), load<f64>(state, BLOCK_COS), load<f64>(state, BLOCK_SIN));
+  store<f64>(state, x, COVERAGE_X);
+  store<f64>(state, y, COVERAGE_Y);
+  store<f64>(state, angle, COVERAGE_ANGLE);
+  store<f64>(state, value, COVERAGE);
+  return value;
+}
+
+/** Remainder in [0, 2 pi), as Python's % gives it. */
+function wrapAngle(angle: f64): f64 {
+  const rest = angle % TWO_PI;
+  return rest < 0.0 ? rest + TWO_PI : rest;
+}
+
+function writeObservation(batch: usize, state: usize, out: usize): void {
+  const kind = load<u32>(batch, BATCH_OBSERVATION_KIND);
+  const agentX = <f32>load<f64>(state, AGENT_X);
+  const agentY = <f32>load<f64>(state, AGENT_Y);
+  const ox = load<f64>(state, ORIGIN_X);
+  const oy = load<f64>(state, ORIGIN_Y);
+  if (kind === PUSHT_STATE) {
+    store<f32>(out, agentX);
+    store<f32>(out, agentY, 4);
+    store<f32>(out, <f32>ox, 8);
+    store<f32>(out, <f32>oy, 12);
+    store<f32>(out, <f32>wrapAngle(load<f64>(state, BLOCK_ANGLE)), 16);
+    return;
+  }
+  let points: usize = 8;
+  if (kind === PUSHT_KEYPOINTS) {
+    points = 9;
+    const cs = load<f64>(state, BLOCK_COS);
+    const sn = load<f64>(state, BLOCK_SIN);
+    for (let i: usize = 0; i < points; i++) {
+      const x = load<f64>(KEYPOINTS + (i << 4));
+      const y = load<f64>(KEYPOINTS + (i << 4), 8);
+      store<f32>(out + (i << 3), <f32>(cs * x - sn * y + ox));
+      store<f32>(out + (i << 3), <f32>(sn * x + cs * y + oy), 4);
+    }
+  } else {
+    for (let i: usize = 0; i < 2 * points; i++) store<f32>(out + (i << 2), <f32>load<f64>(state + VERTICES + (i << 3)));
+  }
+  store<f32>(out + (points << 3), agentX);
+  store<f32>(out + (points << 3), agentY, 4);
+}
+
+function writeTrace(batch: usize, environment: u32, row: u32, state: usize, reward: f64, terminated: bool): void {
+  const size = load<u32>(batch, BATCH_TRACE_SIZE);
+  const rows = load<u32>(batch, BATCH_CHUNK) + 1;
+  const out = <usize>load<u32>(batch, BATCH_TRACE) + <usize>((environment * rows + row) * size) * 8;
+  store<f64>(out, load<f64>(state, AGENT_X));
+  store<f64>(out, load<f64>(state, AGENT_Y), 8);
+  store<f64>(out, load<f64>(state, AGENT_VX), 16);
+  store<f64>(out, load<f64>(state, AGENT_VY), 24);
+  store<f64>(out, load<f64>(state, ORIGIN_X), 32);
+  store<f64>(out, load<f64>(state, ORIGIN_Y), 40);
+  store<f64>(out, load<f64>(state, BLOCK_ANGLE), 48);
+  store<f64>(out, load<f64>(state, BLOCK_VX), 56);
+  store<f64>(out, load<f64>(state, BLOCK_VY), 64);
+  store<f64>(out, load<f64>(state, BLOCK_W), 72);
+  store<f64>(out, load<f64>(state, BLOCK_X), 80);
+  store<f64>(out, load<f64>(state, BLOCK_Y), 88);
+  store<f64>(out, <f64>load<u32>(state, CONTACT_POINTS), 96);
+  store<f64>(out, currentCoverage(state), 104);
+  store<f64>(out, reward, 112);
+  store<f64>(out, terminated ? 1.0 : 0.0, 120);
+}
+
+/** Starts the next episode of one environment; its window of observations holds the first one To times. */
+function begin(batch: usize, environment: u32): void {
+  const state = stateOf(batch, environment);
+  const order = load<u32>(batch, PUSHT_RESET_ORDER);
+  if (load<u32>(batch, BATCH_USE_STARTS) !== 0) {
+    const start = startOf(batch, environment);
+    resetScene(state, order, load<f64>(start), load<f64>(start, 8), load<f64>(start, 16), load<f64>(start, 24), load<f64>(start, 32));
+  } else {
+    const stream = state + STREAM;
+    seedTwister(stream, takeSeed(batch, environment));
+    const agentX = <f64>drawInteger(stream, 50, 450);
+    const agentY = <f64>drawInteger(stream, 50, 450);
+    const blockX = <f64>drawInteger(stream, 100, 400);
+    const blockY = <f64>drawInteger(stream, 100, 400);
+    const angle = drawNormal(stream) * 2.0 * Math.PI - Math.PI;
+    resetScene(state, order, agentX, agentY, blockX, blockY, angle);
+  }
+  store<f64>(state, NaN, COVERAGE_X);
+  memory.fill(episodeOf(batch, BATCH_RUNNING, environment), 0, 64);
+  writeObservation(batch, state, shiftWindow(batch, environment));
+  fillWindow(batch, environment);
+}
+
+/** Starts episodes in the environments [from, to). */
+export function pusht_reset(batch: usize, from: u32, to: u32): i32 {
+  useExactSearch(load<u32>(batch, PUSHT_COLLISION) === PUSHT_EXACT);
+  for (let environment = from; environment < to; environment++) {
+    begin(batch, environment);
+    store<u32>(wordOf(batch, BATCH_TERMINATED, environment), 0);
+    store<u32>(wordOf(batch, BATCH_TRUNCATED, environment), 0);
+    store<f32>(wordOf(batch, BATCH_REWARDS, environment), 0.0);
+    store<u32>(wordOf(batch, BATCH_STEPS, environment), 0);
+  }
+  return 0;
+}
+
+/** Where the agent is with respect to the forbidden rectangle, as STEP_ bits. */
+function boxFlags(batch: usize, x: f64, y: f64): u32 {
+  const x0 = load<f64>(batch, PUSHT_BOX_X0);
+  const y0 = load<f64>(batch, PUSHT_BOX_Y0);
+  const x1 = load<f64>(batch, PUSHT_BOX_X1);
+  const y1 = load<f64>(batch, PUSHT_BOX_Y1);
+  if (x1 < x0 || y1 < y0) return 0;
+  const dx = x - Math.min(Math.max(x, x0), x1);
+  const dy = y - Math.min(Math.max(y, y0), y1);
+  const square = dx * dx + dy * dy;
+  if (square >= DISC_RADIUS * DISC_RADIUS) return 0;
+  return square === 0.0 ? STEP_IN_BOX | STEP_OVERLAPS_BOX : STEP_OVERLAPS_BOX;
+}
+
+// @ts-ignore: decorator
+@inline
+function addTo(place: usize, amount: f64): void {
+  store<f64>(place, load<f64>(place) + amount);
+}
+
+/** One env step; returns 0 while the episode goes on, 1 if it terminated, 2 if it was truncated. */
+function step(batch: usize, environment: u32, index: u32): u32 {
+  const state = stateOf(batch, environment);
+  driveScene(state, actionOf(batch, environment, index, 0), actionOf(batch, environment, index, 1), PHYSICS_STEPS);
+
+  const x = load<f64>(state, AGENT_X);
+  const y = load<f64>(state, AGENT_Y);
+  const covered = currentCoverage(state);
+  let reward: f64;
+  let succeeded: bool;
+  if (load<u32>(batch, PUSHT_TASK) === PUSHT_REACH) {
+    const dx = x - load<f64>(batch, PUSHT_REACH_X);
+    const dy = y - load<f64>(batch, PUSHT_REACH_Y);
+    const away = Math.sqrt(dx * dx + dy * dy);
+    reward = Math.max(0.0, 1.0 - away / REACH_SCALE);
+    succeeded = away < load<f64>(batch, PUSHT_REACH_RADIUS);
+  } else {
+    const threshold = load<f64>(batch, PUSHT_SUCCESS_COVERAGE);
+    reward = Math.min(Math.max(covered / threshold, 0.0), 1.0);
+    succeeded = covered > threshold;
+  }
+
+  let flags = STEP_EXECUTED | boxFlags(batch, x, y);
+  if (load<u32>(state, CONTACT_POINTS) > 0) flags |= STEP_IN_CONTACT;
+  const running = episodeOf(batch, BATCH_RUNNING, environment);
+  addTo(running + EPISODE_RETURN, reward);
+  addTo(running + EPISODE_LENGTH, 1.0);
+  if (succeeded) store<f64>(running, 1.0, EPISODE_SUCCESS);
+  if (covered > load<f64>(running, PUSHT_EPISODE_MAX_COVERAGE)) store<f64>(running, covered, PUSHT_EPISODE_MAX_COVERAGE);
+  store<f64>(running, covered, PUSHT_EPISODE_LAST_COVERAGE);
+  if ((flags & STEP_IN_BOX) !== 0) addTo(running + PUSHT_EPISODE_BOX_STEPS, 1.0);
+  if ((flags & STEP_OVERLAPS_BOX) !== 0) addTo(running + PUSHT_EPISODE_OVERLAP_STEPS, 1.0);
+  if ((flags & STEP_IN_CONTACT) !== 0) addTo(running + PUSHT_EPISODE_CONTACT_STEPS, 1.0);
+
+  const total = wordOf(batch, BATCH_REWARDS, environment);
+  store<f32>(total, load<f32>(total) + <f32>reward);
+  store<f32>(stepWordOf(batch, BATCH_STEP_REWARDS, environment, index), <f32>reward);
+  store<u32>(stepWordOf(batch, BATCH_STEP_FLAGS, environment, index), flags);
+  const newest = shiftWindow(batch, environment);
+  writeObservation(batch, state, newest);
+  if (load<u32>(batch, BATCH_STEP_OBSERVATIONS) !== 0) {
+    const size = load<u32>(batch, BATCH_OBSERVATION_SIZE);
+    const row = <usize>((environment * load<u32>(batch, BATCH_CHUNK) + index) * size) * 4;
+    memory.copy(<usize>load<u32>(batch, BATCH_STEP_OBSERVATIONS) + row, newest, <usize>size * 4);
+  }
+  if (load<u32>(batch, BATCH_TRACE) !== 0) writeTrace(batch, environment, index + 1, state, reward, succeeded);
+
+  if (succeeded && load<u32>(batch, PUSHT_END_ON_SUCCESS) !== 0) return 1;
+  const limit = load<u32>(batch, BATCH_MAX_STEPS);
+  return limit !== 0 && load<f64>(running, EPISODE_LENGTH) >= <f64>limit ? 2 : 0;
+}
+
+/** Runs the chunk of actions of the environments [from, to); see `batch.ts` for what it writes. */
+export function pusht_step_chunk(batch: usize, from: u32, to: u32): i32 {
+  const fault = batch_check_actions(batch, from, to);
+  if (fault !== 0) return fault;
+  useExactSearch(load<u32>(batch, PUSHT_COLLISION) === PUSHT_EXACT);
+  const chunk = load<u32>(batch, BATCH_CHUNK);
+  const isAutomatic = load<u32>(batch, BATCH_AUTO_RESET) !== 0;
+  for (let environment = from; environment < to; environment++) {
+    const terminated = wordOf(batch, BATCH_TERMINATED, environment);
+    const truncated = wordOf(batch, BATCH_TRUNCATED, environment);
+    const isStanding = !isAutomatic && (load<u32>(terminated) | load<u32>(truncated)) !== 0;
+    store<f32>(wordOf(batch, BATCH_REWARDS, environment), 0.0);
+    let end: u32 = 0;
+    let index: u32 = 0;
+    if (!isStanding) {
+      store<u32>(terminated, 0);
+      store<u32>(truncated, 0);
+      if (load<u32>(batch, BATCH_TRACE) !== 0) writeTrace(batch, environment, 0, stateOf(batch, environment), 0.0, false);
+      while (index < chunk && end === 0) end = step(batch, environment, index++);
+    }
+    store<u32>(wordOf(batch, BATCH_STEPS, environment), index);
+    for (; index < chunk; index++) {
+      store<f32>(stepWordOf(batch, BATCH_STEP_REWARDS, environment, index), 0.0);
+      store<u32>(stepWordOf(batch, BATCH_STEP_FLAGS, environment, index), 0);
+    }
+    if (end === 0) continue;
+    store<u32>(end === 1 ? terminated : truncated, 1);
+    closeEpisode(batch, environment);
+    if (isAutomatic) begin(batch, environment);
+  }
+  return 0;
+}
+
+/** One physics step of one environment towards (x, y), for tests that look inside a control step. */
+export function pusht_substep(batch: usize, environment: u32, x: f64, y: f64): void {
+  useExactSearch(load<u32>(batch, PUSHT_COLLISION) === PUSHT_EXACT);
+  driveScene(stateOf(batch, environment), x, y, 1);
+}

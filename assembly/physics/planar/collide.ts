@@ -1,0 +1,263 @@
+// Narrow phase: contacts of the disc or a wall with one rectangle of the T.
+//
+// Two ways lead to the closest features. `exact` is the reference's search (search.ts). `fast` names the features in closed
+// form and lets the search finish from them with the same arithmetic, so that its results have the same bits; where two
+// features are within MARGIN of being equally close, it runs the search.
+//
+// disc  In the T's axes the rectangle is [left, right] x [top, bottom] and the centre is (x, y). With
+//         sx = max(left - x, x - right),  sy = max(top - y, y - bottom)
+//       both positive: the corner; else the face of the larger of the two, which is also the least penetrated one.
+// wall  Rectangle all on one side of the wall line with its nearest vertex between the wall's ends: that vertex.
+import {
+  BAR_BOTTOM, BAR_LEFT, BAR_RIGHT, BAR_TOP, DISC_RADIUS, STEM_BOTTOM, STEM_LEFT, STEM_RIGHT, STEM_TOP, TINY, WALLS, WALL_BOX,
+  WALL_RADIUS, WALL_STRIDE,
+} from "./constants";
+import {
+  AGENT_VX, AGENT_VY, AGENT_X, AGENT_Y, BAR, BLOCK_COS, BLOCK_SIN, BOXES, BOX_STRIDE, DISC, ORIGIN_X, ORIGIN_Y,
+  POLYGON_VERTICES_STRIDE, VERTICES,
+} from "./memory";
+import { addContact, openArbiter } from "./arbiter";
+import {
+  coreX, coreY, distance, finish, normalX, normalY, searchClosest, setPointQuery, setQuery, surfaceX, surfaceY,
+} from "./search";
+
+/** Two features closer than this to a tie are left to the search; px. */
+const MARGIN: f64 = 1e-7;
+
+let isExact: bool = false;
+
+/** Chooses the collision path of this instance for the calls that follow. */
+export function useExactSearch(exact: bool): void {
+  isExact = exact;
+}
+
+/** Candidate pair of the broad phase, in either order. */
+export function collide(scene: usize, a: u32, b: u32): void {
+  const polygon = (a > b ? a : b) - BAR;
+  const other = a > b ? b : a;
+  if (a === DISC) collideDisc(scene, b - BAR);
+  else if (b === DISC) collideDisc(scene, a - BAR);
+  else collideWall(scene, other, polygon);
+}
+
+// @ts-ignore: decorator
+@inline
+function verticesOf(scene: usize, polygon: u32): usize {
+  return scene + VERTICES + <usize>polygon * POLYGON_VERTICES_STRIDE;
+}
+
+function collideDisc(scene: usize, polygon: u32): void {
+  const x = load<f64>(scene, AGENT_X);
+  const y = load<f64>(scene, AGENT_Y);
+  const box = scene + BOXES + <usize>polygon * BOX_STRIDE;
+  if (x - DISC_RADIUS > load<f64>(box, 16) || load<f64>(box) > x + DISC_RADIUS) return;
+  if (y - DISC_RADIUS > load<f64>(box, 24) || load<f64>(box, 8) > y + DISC_RADIUS) return;
+  if (isExact) {
+    searchDisc(scene, polygon, x, y);
+  } else {
+    const edge = discEdge(scene, polygon, x, y);
+    if (edge === SEPARATE) return;
+    if (edge === UNCERTAIN) {
+      searchDisc(scene, polygon, x, y);
+    } else {
+      setPointQuery(x, y, verticesOf(scene, polygon));
+      finish(<u32>edge, (<u32>edge + 3) & 3);
+    }
+  }
+  if (distance - DISC_RADIUS > 0.0) return;
+  openArbiter(scene, DISC, polygon);
+  addContact(
+    scene, 10 * DISC + BAR + polygon, 0, normalX, normalY,
+    coreX + normalX * DISC_RADIUS, coreY + normalY * DISC_RADIUS, surfaceX, surfaceY,
+    x, y, load<f64>(scene, AGENT_VX), load<f64>(scene, AGENT_VY),
+  );
+}
+
+function searchDisc(scene: usize, polygon: u32, x: f64, y: f64): void {
+  const box = scene + BOXES + <usize>polygon * BOX_STRIDE;
+  setPointQuery(x, y, verticesOf(scene, polygon));
+  const centreX = (x - DISC_RADIUS) * 0.5 + (x + DISC_RADIUS) * 0.5;
+  const centreY = (y - DISC_RADIUS) * 0.5 + (y + DISC_RADIUS) * 0.5;
+  const awayX = centreX - (load<f64>(box) * 0.5 + load<f64>(box, 16) * 0.5);
+  const awayY = centreY - (load<f64>(box, 8) * 0.5 + load<f64>(box, 24) * 0.5);
+  searchClosest(scene, -awayY, awayX);
+}
+
+const SEPARATE: i32 = -1;
+const UNCERTAIN: i32 = -2;
+
+/** Face i (from vertex i - 1 to vertex i) on which the search ends for a disc at (x, y), or why there is none. */
+// @ts-ignore: decorator
+@inline
+function discEdge(scene: usize, polygon: u32, x: f64, y: f64): i32 {
+  const cs = load<f64>(scene, BLOCK_COS);
+  const sn = load<f64>(scene, BLOCK_SIN);
+  const dx = x - load<f64>(scene, ORIGIN_X);
+  const dy = y - load<f64>(scene, ORIGIN_Y);
+  const isBar = polygon === 0;
+  const localX = cs * dx + sn * dy;
+  const localY = cs * dy - sn * dx;
+  const beyondLeft = (isBar ? BAR_LEFT : STEM_LEFT) - localX;
+  const beyondRight = localX - (isBar ? BAR_RIGHT : STEM_RIGHT);
+  const beyondTop = (isBar ? BAR_TOP : STEM_TOP) - localY;
+  const beyondBottom = localY - (isBar ? BAR_BOTTOM : STEM_BOTTOM);
+  const sx = beyondLeft > beyondRight ? beyondLeft : beyondRight;
+  const sy = beyondTop > beyondBottom ? beyondTop : beyondBottom;
+  if (sx > DISC_RADIUS + MARGIN || sy > DISC_RADIUS + MARGIN) return SEPARATE;
+  const faceX = beyondLeft > beyondRight ? 0 : 2;
+  const faceY = beyondTop > beyondBottom ? 1 : 3;
+  if (sx > MARGIN && sy > MARGIN) {
+    if (sx * sx + sy * sy > (DISC_RADIUS + MARGIN) * (DISC_RADIUS + MARGIN)) return SEPARATE;
+    return faceX;
+  }
+  if (sx > MARGIN && sy < -MARGIN) return faceX;
+  if (sy > MARGIN && sx < -MARGIN) return faceY;
+  if (sx < -MARGIN && sy < -MARGIN && Math.abs(sx - sy) > MARGIN) return sx > sy ? faceX : faceY;
+  return UNCERTAIN;
+}
+
+function collideWall(scene: usize, wall: u32, polygon: u32): void {
+  const ends = WALLS + <usize>wall * WALL_STRIDE;
+  const box = scene + BOXES + <usize>polygon * BOX_STRIDE;
+  if (load<f64>(box) > load<f64>(ends, WALL_BOX + 16) || load<f64>(ends, WALL_BOX) > load<f64>(box, 16)) return;
+  if (load<f64>(box, 8) > load<f64>(ends, WALL_BOX + 24) || load<f64>(ends, WALL_BOX + 8) > load<f64>(box, 24)) return;
+  const vertices = verticesOf(scene, polygon);
+  setQuery(ends, vertices);
+  const vertex = isExact ? UNCERTAIN : wallVertex(wall, box, vertices);
+  if (vertex === UNCERTAIN) {
+    const awayX = load<f64>(ends, WALL_BOX) * 0.5 + load<f64>(ends, WALL_BOX + 16) * 0.5 - (load<f64>(box) * 0.5 + load<f64>(box, 16) * 0.5);
+    const awayY = load<f64>(ends, WALL_BOX + 8) * 0.5 + load<f64>(ends, WALL_BOX + 24) * 0.5 - (load<f64>(box, 8) * 0.5 + load<f64>(box, 24) * 0.5);
+    searchClosest(scene, -awayY, awayX);
+  } else {
+    // The search leaves the two points in the order that keeps 0 on their left.
+    const isForward = leavesZeroLeft(ends, vertices + (<usize>vertex << 4));
+    finish(isForward ? <u32>vertex : <u32>vertex + 4, isForward ? <u32>vertex + 4 : <u32>vertex);
+  }
+  if (distance - WALL_RADIUS > 0.0) return;
+  clip(scene, wall, polygon, ends, vertices);
+}
+
+/** Whether cross(v - end 0, v - end 1) is positive. */
+function leavesZeroLeft(ends: usize, vertex: usize): bool {
+  const x0 = load<f64>(vertex) - load<f64>(ends);
+  const y0 = load<f64>(vertex, 8) - load<f64>(ends, 8);
+  const x1 = load<f64>(vertex) - load<f64>(ends, 16);
+  const y1 = load<f64>(vertex, 8) - load<f64>(ends, 24);
+  return x0 * y1 - y0 * x1 > 0.0;
+}
+
+/** The vertex nearest to the wall if it is the only near one, beside the wall's inside and outside its core; else UNCERTAIN. */
+function wallVertex(wall: u32, box: usize, vertices: usize): i32 {
+  const ends = WALLS + <usize>wall * WALL_STRIDE;
+  // Walls 0 and 2 stand upright: distances run along x, the span along y.
+  const across: usize = (wall & 1) === 0 ? 0 : 8;
+  const along: usize = 8 - across;
+  const line = load<f64>(ends + across);
+  const low = load<f64>(box + across);
+  const high = load<f64>(box + across + 16);
+  const isAbove = low > line + MARGIN;
+  if (!isAbove && high > line - MARGIN) return UNCERTAIN;
+  let least = Infinity;
+  let second = Infinity;
+  let index = 0;
+  for (let i = 0; i < 4; i++) {
+    const place = load<f64>(vertices + (<usize>i << 4) + across);
+    const away = isAbove ? place - line : line - place;
+    if (away < least) {
+      second = least;
+      least = away;
+      index = i;
+    } else if (away < second) {
+      second = away;
+    }
+  }
+  if (second - least < MARGIN) return UNCERTAIN;
+  const beside = load<f64>(vertices + (<usize>index << 4) + along);
+  const end0 = load<f64>(ends + along);
+  const end1 = load<f64>(ends + along + 16);
+  if (beside < Math.min(end0, end1) + MARGIN || beside > Math.max(end0, end1) - MARGIN) return UNCERTAIN;
+  return index;
+}
+
+// @ts-ignore: decorator
+@inline
+function lerp(a: f64, b: f64, t: f64): f64 {
+  return a * (1.0 - t) + b * t;
+}
+
+// @ts-ignore: decorator
+@inline
+function clamp01(value: f64): f64 {
+  return Math.max(0.0, Math.min(value, 1.0));
+}
+
+/**
+ * Contacts of the wall and the rectangle's edge that faces it, from their overlap along the edge. With s = cross(point, n) of the
+ * four ends (edge 1 the wall, edge 2 the rectangle):
+ *   contact 1 joins end a of edge 1 with end b of edge 2, contact 2 the other two; each kept iff (P2 - P1).n <= 0
+ */
+function clip(scene: usize, wall: u32, polygon: u32, ends: usize, vertices: usize): void {
+  const nx = normalX;
+  const ny = normalY;
+  // Edge 1 runs so that its right side faces along n. rperp(end 1 - end 0) = (dy, -dx); its length does not change the sign.
+  const wallX = load<f64>(ends, 16) - load<f64>(ends);
+  const wallY = load<f64>(ends, 24) - load<f64>(ends, 8);
+  const isForward = wallY * nx - wallX * ny > 0.0;
+  const edge1A = isForward ? ends : ends + 16;
+  const edge1B = isForward ? ends + 16 : ends;
+  const index1A: u32 = isForward ? 0 : 1;
+  const index1B: u32 = 1 - index1A;
+
+  // Edge 2: of the two faces that meet at the vertex farthest along -n, the one that faces it more.
+  const mx = -nx;
+  const my = -ny;
+  let best = -Infinity;
+  let farthest: u32 = 0;
+  for (let i: u32 = 0; i < 4; i++) {
+    const vertex = vertices + (<usize>i << 4);
+    const height = load<f64>(vertex) * mx + load<f64>(vertex, 8) * my;
+    if (height > best) {
+      best = height;
+      farthest = i;
+    }
+  }
+  const here = facing(scene, farthest, mx, my);
+  const next = facing(scene, (farthest + 1) & 3, mx, my);
+  const index2A = here > next ? (farthest + 3) & 3 : farthest;
+  const index2B = (index2A + 1) & 3;
+  const edge2A = vertices + (<usize>index2A << 4);
+  const edge2B = vertices + (<usize>index2B << 4);
+
+  const s1a = load<f64>(edge1A) * ny - load<f64>(edge1A, 8) * nx;
+  const s1b = load<f64>(edge1B) * ny - load<f64>(edge1B, 8) * nx;
+  const s2a = load<f64>(edge2A) * ny - load<f64>(edge2A, 8) * nx;
+  const s2b = load<f64>(edge2B) * ny - load<f64>(edge2B, 8) * nx;
+  const k1 = 1.0 / (s1b - s1a + TINY);
+  const k2 = 1.0 / (s2b - s2a + TINY);
+  let isOpen = false;
+  for (let contact: u32 = 0; contact < 2; contact++) {
+    const t1 = clamp01(((contact === 0 ? s2b : s2a) - s1a) * k1);
+    const t2 = clamp01(((contact === 0 ? s1a : s1b) - s2a) * k2);
+    const p1x = nx * WALL_RADIUS + lerp(load<f64>(edge1A), load<f64>(edge1B), t1);
+    const p1y = ny * WALL_RADIUS + lerp(load<f64>(edge1A, 8), load<f64>(edge1B, 8), t1);
+    const p2x = lerp(load<f64>(edge2A), load<f64>(edge2B), t2);
+    const p2y = lerp(load<f64>(edge2A, 8), load<f64>(edge2B, 8), t2);
+    if ((p2x - p1x) * nx + (p2y - p1y) * ny > 0.0) continue;
+    if (!isOpen) {
+      openArbiter(scene, wall, polygon);
+      isOpen = true;
+    }
+    const id = contact === 0 ? index1A * 4 + index2B : index1B * 4 + index2A;
+    addContact(scene, 10 * wall + BAR + polygon, id, nx, ny, p1x, p1y, p2x, p2y, 0.0, 0.0, 0.0, 0.0);
+  }
+}
+
+/** Component along m of the outward normal of face i: R (-1,0), R (0,-1), R (1,0), R (0,1). */
+function facing(scene: usize, face: u32, mx: f64, my: f64): f64 {
+  const cs = load<f64>(scene, BLOCK_COS);
+  const sn = load<f64>(scene, BLOCK_SIN);
+  if (face === 0) return mx * -cs + my * -sn;
+  if (face === 1) return mx * sn + my * -cs;
+  if (face === 2) return mx * cs + my * sn;
+  return mx * -sn + my * cs;
+}
