@@ -3,10 +3,12 @@
 //   push   reward = clip(coverage / threshold, 0, 1), success = coverage > threshold (strict)
 //   reach  reward = max(0, 1 - d / 256) for the distance d of the agent from a point, success = d < radius
 import { coverage } from "../physics/planar/coverage";
-import { DISC_RADIUS } from "../physics/planar/constants";
+import { DISC_RADIUS, GRAVITY_Y } from "../physics/planar/constants";
 import {
-  AGENT_VX, AGENT_VY, AGENT_X, AGENT_Y, BLOCK_ANGLE, BLOCK_COS, BLOCK_SIN, BLOCK_VX, BLOCK_VY, BLOCK_W, BLOCK_X, BLOCK_Y,
-  CONTACT_POINTS, ORIGIN_X, ORIGIN_Y, SCENE_BYTES, VERTICES,
+  ACTIVE_ARBITERS, ACTIVE_CONTACTS, AGENT_VX, AGENT_VY, AGENT_X, AGENT_Y, BLOCK_ANGLE, BLOCK_COS, BLOCK_SIN, BLOCK_VBX, BLOCK_VBY,
+  BLOCK_VX, BLOCK_VY, BLOCK_W, BLOCK_WB, BLOCK_X, BLOCK_Y, CONTACTS, CONTACT_BIAS, CONTACT_FIRST, CONTACT_JBIAS, CONTACT_JN,
+  CONTACT_NMASS, CONTACT_NX, CONTACT_NY, CONTACT_ORDER, CONTACT_PAIR, CONTACT_POINTS, CONTACT_R1X, CONTACT_R1Y, CONTACT_R2X,
+  CONTACT_R2Y, CONTACT_STRIDE, ORIGIN_X, ORIGIN_Y, SCENE_BYTES, VERTICES,
 } from "../physics/planar/memory";
 import { useExactSearch } from "../physics/planar/collide";
 import { driveScene, resetScene } from "../physics/planar/scene";
@@ -181,10 +183,8 @@ function writeObservation(batch: usize, state: usize, out: usize): void {
   store<f32>(out + (points << 3), agentY, 4);
 }
 
-function writeTrace(batch: usize, environment: u32, row: u32, state: usize, reward: f64, terminated: bool): void {
-  const size = load<u32>(batch, BATCH_TRACE_SIZE);
-  const rows = load<u32>(batch, BATCH_CHUNK) + 1;
-  const out = <usize>load<u32>(batch, BATCH_TRACE) + <usize>((environment * rows + row) * size) * 8;
+/** The twelve numbers that a trace begins with. */
+function writeBodies(state: usize, out: usize): void {
   store<f64>(out, load<f64>(state, AGENT_X));
   store<f64>(out, load<f64>(state, AGENT_Y), 8);
   store<f64>(out, load<f64>(state, AGENT_VX), 16);
@@ -195,31 +195,46 @@ function writeTrace(batch: usize, environment: u32, row: u32, state: usize, rewa
   store<f64>(out, load<f64>(state, BLOCK_VX), 56);
   store<f64>(out, load<f64>(state, BLOCK_VY), 64);
   store<f64>(out, load<f64>(state, BLOCK_W), 72);
-  store<f64>(out, load<f64>(state, BLOCK_X), 80);
-  store<f64>(out, load<f64>(state, BLOCK_Y), 88);
+  // The centre of gravity as the reference tells it: its local point taken to the world, not the number that is integrated.
+  const cs = load<f64>(state, BLOCK_COS);
+  const sn = load<f64>(state, BLOCK_SIN);
+  store<f64>(out, cs * 0.0 + -sn * GRAVITY_Y + load<f64>(state, ORIGIN_X), 80);
+  store<f64>(out, sn * 0.0 + cs * GRAVITY_Y + load<f64>(state, ORIGIN_Y), 88);
+}
+
+function writeTrace(batch: usize, environment: u32, row: u32, state: usize, reward: f64, terminated: bool): void {
+  const size = load<u32>(batch, BATCH_TRACE_SIZE);
+  const rows = load<u32>(batch, BATCH_CHUNK) + 1;
+  const out = <usize>load<u32>(batch, BATCH_TRACE) + <usize>((environment * rows + row) * size) * 8;
+  writeBodies(state, out);
   store<f64>(out, <f64>load<u32>(state, CONTACT_POINTS), 96);
   store<f64>(out, currentCoverage(state), 104);
   store<f64>(out, reward, 112);
   store<f64>(out, terminated ? 1.0 : 0.0, 120);
 }
 
+/** Draws the start of a seed into `out`, f64: agent x, y, block x, y, angle. Uses the environment's random stream. */
+export function pusht_sample_start(batch: usize, environment: u32, seed: u32, out: usize): void {
+  const stream = stateOf(batch, environment) + STREAM;
+  seedTwister(stream, seed);
+  store<f64>(out, <f64>drawInteger(stream, 50, 450));
+  store<f64>(out, <f64>drawInteger(stream, 50, 450), 8);
+  store<f64>(out, <f64>drawInteger(stream, 100, 400), 16);
+  store<f64>(out, <f64>drawInteger(stream, 100, 400), 24);
+  // A normal number of standard deviation 2 pi, not a uniform angle.
+  store<f64>(out, drawNormal(stream) * 2.0 * Math.PI - Math.PI, 32);
+}
+
 /** Starts the next episode of one environment; its window of observations holds the first one To times. */
 function begin(batch: usize, environment: u32): void {
   const state = stateOf(batch, environment);
   const order = load<u32>(batch, PUSHT_RESET_ORDER);
-  if (load<u32>(batch, BATCH_USE_STARTS) !== 0) {
-    const start = startOf(batch, environment);
-    resetScene(state, order, load<f64>(start), load<f64>(start, 8), load<f64>(start, 16), load<f64>(start, 24), load<f64>(start, 32));
-  } else {
-    const stream = state + STREAM;
-    seedTwister(stream, takeSeed(batch, environment));
-    const agentX = <f64>drawInteger(stream, 50, 450);
-    const agentY = <f64>drawInteger(stream, 50, 450);
-    const blockX = <f64>drawInteger(stream, 100, 400);
-    const blockY = <f64>drawInteger(stream, 100, 400);
-    const angle = drawNormal(stream) * 2.0 * Math.PI - Math.PI;
-    resetScene(state, order, agentX, agentY, blockX, blockY, angle);
+  if (load<u32>(batch, BATCH_USE_STARTS) === 0) {
+    // Drawn into the array of starts, where the host finds what an episode began with.
+    pusht_sample_start(batch, environment, takeSeed(batch, environment), startOf(batch, environment));
   }
+  const start = startOf(batch, environment);
+  resetScene(state, order, load<f64>(start), load<f64>(start, 8), load<f64>(start, 16), load<f64>(start, 24), load<f64>(start, 32));
   store<f64>(state, NaN, COVERAGE_X);
   memory.fill(episodeOf(batch, BATCH_RUNNING, environment), 0, 64);
   writeObservation(batch, state, shiftWindow(batch, environment));
@@ -344,8 +359,56 @@ export function pusht_step_chunk(batch: usize, from: u32, to: u32): i32 {
   return 0;
 }
 
-/** One physics step of one environment towards (x, y), for tests that look inside a control step. */
-export function pusht_substep(batch: usize, environment: u32, x: f64, y: f64): void {
+/** The bodies, the bias velocities and the counts of the last physics step; returns the contacts. */
+function writeSolverState(state: usize, out: usize): u32 {
+  writeBodies(state, out);
+  store<f64>(out, load<f64>(state, BLOCK_VBX), 96);
+  store<f64>(out, load<f64>(state, BLOCK_VBY), 104);
+  store<f64>(out, load<f64>(state, BLOCK_WB), 112);
+  store<f64>(out, <f64>load<u32>(state, ACTIVE_ARBITERS), 120);
+  const contacts = load<u32>(state, ACTIVE_CONTACTS);
+  store<f64>(out, <f64>contacts, 128);
+  return contacts;
+}
+
+/** The state of one environment at `out`, f64: the first 17 numbers of `pusht_substep`, then the coverage. */
+export function pusht_read_state(batch: usize, environment: u32, out: usize): void {
+  const state = stateOf(batch, environment);
+  writeSolverState(state, out);
+  store<f64>(out, currentCoverage(state), SUBSTEP_STATE_BYTES);
+}
+
+/** Contacts that `pusht_substep` tells about. */
+export const PUSHT_SUBSTEP_CONTACTS: u32 = 8;
+const SUBSTEP_STATE_BYTES: usize = 17 * 8;
+const SUBSTEP_CONTACT_BYTES: usize = 13 * 8;
+
+/**
+ * One physics step of one environment towards (x, y), told in full at `out`, f64: agent x, y, vx, vy; block x, y, angle, vx, vy, w;
+ * centre x, y; bias velocities vx, vy, w; arbiters, contacts; then for each contact in solver order: pair (10 * first shape +
+ * second), place of its arbiter, 1 if newly touching, n, r1, r2, accumulated impulse, bias impulse, bias, nMass. For tests.
+ */
+export function pusht_substep(batch: usize, environment: u32, x: f64, y: f64, out: usize): void {
   useExactSearch(load<u32>(batch, PUSHT_COLLISION) === PUSHT_EXACT);
-  driveScene(stateOf(batch, environment), x, y, 1);
+  const state = stateOf(batch, environment);
+  driveScene(state, x, y, 1);
+  const contacts = writeSolverState(state, out);
+  memory.fill(out + SUBSTEP_STATE_BYTES, 0, <usize>PUSHT_SUBSTEP_CONTACTS * SUBSTEP_CONTACT_BYTES);
+  for (let i: u32 = 0; i < contacts && i < PUSHT_SUBSTEP_CONTACTS; i++) {
+    const contact = state + CONTACTS + <usize>i * CONTACT_STRIDE;
+    const row = out + SUBSTEP_STATE_BYTES + <usize>i * SUBSTEP_CONTACT_BYTES;
+    store<f64>(row, <f64>load<u32>(contact, CONTACT_PAIR));
+    store<f64>(row, <f64>load<u32>(contact, CONTACT_ORDER), 8);
+    store<f64>(row, <f64>load<u32>(contact, CONTACT_FIRST), 16);
+    store<f64>(row, load<f64>(contact, CONTACT_NX), 24);
+    store<f64>(row, load<f64>(contact, CONTACT_NY), 32);
+    store<f64>(row, load<f64>(contact, CONTACT_R1X), 40);
+    store<f64>(row, load<f64>(contact, CONTACT_R1Y), 48);
+    store<f64>(row, load<f64>(contact, CONTACT_R2X), 56);
+    store<f64>(row, load<f64>(contact, CONTACT_R2Y), 64);
+    store<f64>(row, load<f64>(contact, CONTACT_JN), 72);
+    store<f64>(row, load<f64>(contact, CONTACT_JBIAS), 80);
+    store<f64>(row, load<f64>(contact, CONTACT_BIAS), 88);
+    store<f64>(row, load<f64>(contact, CONTACT_NMASS), 96);
+  }
 }
