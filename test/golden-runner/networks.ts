@@ -1,6 +1,7 @@
 import type { ActivationName } from "../reference/activations.ts";
 import type { DiffusionMlpOptions } from "../reference/diffusion-mlp.ts";
 import type { MlpOptions } from "../reference/mlp.ts";
+import type { StochasticMlpOptions } from "../reference/stochastic-mlp.ts";
 
 /** Constructor arguments of the networks, as the metadata of the golden files spells them. */
 export interface NetworkArguments {
@@ -74,5 +75,27 @@ export function criticOptions(args: CriticArguments): MlpOptions {
     layerNorm: args.use_layernorm ?? false,
     layerNormFinal: false,
     residual: args.residual_style ?? false,
+  };
+}
+
+/** Options of the Gaussian and mixture policies, with the defaults of spec 3.4; the bounds are stored with the parameters. */
+export function stochasticMlpOptions(
+  args: NetworkArguments,
+  bounds: { readonly low: number; readonly high: number },
+): StochasticMlpOptions {
+  const fixed = args.fixed_std ?? "predicted";
+  return {
+    actionDim: args.action_dim,
+    horizon: args.horizon_steps,
+    condDim: args.cond_dim,
+    hidden: args.mlp_dims ?? [256, 256, 256],
+    activation: activationOf(args.activation_type ?? "Mish"),
+    tanhOutput: args.tanh_output ?? true,
+    layerNorm: args.use_layernorm ?? false,
+    residual: args.residual_style ?? false,
+    std: args.learn_fixed_std === true ? "learned" : fixed,
+    logvarLow: bounds.low,
+    logvarHigh: bounds.high,
+    modeCount: args.num_modes ?? 1,
   };
 }

@@ -67,7 +67,7 @@ export function preferenceAccuracy(r0: ArrayLike<number>, r1: ArrayLike<number>,
   for (let i = 0; i < y.length; i++) {
     if (y[i] === -1) continue;
     strict++;
-    if (r1[i]! > r0[i]! === (y[i] === 1)) right++;
+    if ((r1[i]! > r0[i]!) === (y[i] === 1)) right++;
   }
   return right / strict;
 }

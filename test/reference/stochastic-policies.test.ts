@@ -1,0 +1,180 @@
+import { describe, expect, it } from "vitest";
+import { expectClose } from "../close.ts";
+import { GoldenFile } from "../golden-runner/golden-file.ts";
+import {
+  criticOptions,
+  stochasticMlpOptions,
+  type CriticArguments,
+  type NetworkArguments,
+} from "../golden-runner/networks.ts";
+import { normalizeAdvantages } from "./advantages.ts";
+import { gaussianEntropy, gaussianSample } from "./gaussian-head.ts";
+import { gaussianLogProb, gaussianLogProbBackward } from "./gaussian-log-prob.ts";
+import {
+  mixtureEntropy,
+  mixtureLogProb,
+  mixtureLogProbBackward,
+  mixtureSample,
+  mixtureStd,
+  type Mixture,
+  type MixtureGradient,
+} from "./mixture-head.ts";
+import { mlp, type Gradients, type Parameters } from "./mlp.ts";
+import { clampLogProb, clippedObjective, logProbGate } from "./ppo-loss.ts";
+import { normals } from "./random.ts";
+import { gaussianMlp, mixtureMlp, type TracedPolicy } from "./stochastic-mlp.ts";
+import { valueLoss } from "./value-loss.ts";
+
+const exact = { relative: 1e-11 };
+
+interface StochasticCase {
+  readonly network: "Gaussian_MLP" | "GMM_MLP";
+  readonly network_kwargs: NetworkArguments;
+  readonly clip_ploss_coef: number;
+  readonly clip_vloss_coef: number | null;
+  readonly ent_coef: number;
+  readonly vf_coef: number;
+}
+
+/** What the two kinds of policy share: density of a row, entropy, reported deviation, and the ways back. */
+interface RowPolicy {
+  readonly traced: TracedPolicy;
+  readonly logProb: Float64Array;
+  readonly logProbBackward: (dlogp: ArrayLike<number>) => MixtureGradient;
+  readonly entropy: number;
+  readonly entropyGradient: MixtureGradient;
+  readonly std: number;
+}
+
+function mean(values: ArrayLike<number>): number {
+  return Float64Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function evaluate(
+  goldenCase: StochasticCase,
+  parameters: Parameters,
+  state: Float64Array,
+  actions: Float64Array,
+): RowPolicy {
+  const bounds = { low: parameters.get("logvar_min")![0]!, high: parameters.get("logvar_max")![0]! };
+  const options = stochasticMlpOptions(goldenCase.network_kwargs, bounds);
+  const B = state.length / options.condDim;
+  const C = actions.length / B;
+  if (goldenCase.network === "Gaussian_MLP") {
+    const traced = gaussianMlp(parameters, options, state);
+    const elements = gaussianLogProb(actions, traced.mean, traced.std);
+    const { entropy, dstd } = gaussianEntropy(traced.std);
+    const nothing = new Float64Array(traced.logits.length);
+    return {
+      traced,
+      logProb: Float64Array.from({ length: B }, (_, b) => mean(elements.subarray(b * C, (b + 1) * C))),
+      logProbBackward: (dlogp) => {
+        const spread = Float64Array.from(actions, (_, i) => dlogp[Math.floor(i / C)]! / C);
+        return { ...gaussianLogProbBackward(spread, actions, traced.mean, traced.std), dlogits: nothing };
+      },
+      entropy,
+      entropyGradient: { dlogits: nothing, dmean: traced.mean.map(() => 0), dstd },
+      std: mean(traced.std),
+    };
+  }
+  const traced = mixtureMlp(parameters, options, state);
+  const mixture: Mixture = { ...traced, M: options.modeCount };
+  const { entropy, dlogits, dstd } = mixtureEntropy(mixture);
+  return {
+    traced,
+    logProb: mixtureLogProb(actions, mixture),
+    logProbBackward: (dlogp) => mixtureLogProbBackward(dlogp, actions, mixture),
+    entropy,
+    entropyGradient: { dlogits, dmean: traced.mean.map(() => 0), dstd },
+    std: mixtureStd(mixture),
+  };
+}
+
+function add(a: MixtureGradient, b: MixtureGradient, factor: number): MixtureGradient {
+  const sum = (x: Float64Array, y: Float64Array): Float64Array => x.map((value, i) => value + factor * y[i]!);
+  return { dlogits: sum(a.dlogits, b.dlogits), dmean: sum(a.dmean, b.dmean), dstd: sum(a.dstd, b.dstd) };
+}
+
+describe("Gaussian and mixture policies", () => {
+  const golden = GoldenFile.open("dppo/gaussian_gmm");
+  const cases = golden.json("cases") as Record<string, StochasticCase>;
+  const critic = criticOptions(golden.json("critic_kwargs") as CriticArguments);
+  const perceptrons = Object.keys(cases).filter((name) => cases[name]!.network.endsWith("_MLP"));
+
+  it.each(perceptrons)("%s equals the golden outputs and cloning loss", (name) => {
+    const group = golden.below(name);
+    const parameters = group.parameters("actor_old");
+    const state = group.values("in.state");
+    const policy = evaluate(cases[name]!, parameters, state, group.values("in.true_action"));
+    expectClose(policy.traced.mean, group.values("out.mean"), exact, "mean");
+    expectClose(policy.traced.std, group.values("out.scale"), exact, "deviation");
+    if (group.has("out.logits")) expectClose(policy.traced.logits, group.values("out.logits"), exact, "logits");
+    expectClose([-mean(policy.logProb)], [group.scalar("out.bc_nll")], exact, "cloning loss");
+    const gradients: Gradients = new Map();
+    const B = policy.logProb.length;
+    policy.traced.backward(policy.logProbBackward(new Float64Array(B).fill(-1 / B)), gradients);
+    for (const [key, gradient] of gradients) expectClose(gradient, group.values(`grad_bc.${key}`), exact, key);
+    expect(gradients.size).toBe(parameters.size - 2);
+  });
+
+  it.each(perceptrons)("%s equals the golden PPO losses and gradients", (name) => {
+    const group = golden.below(name);
+    const settings = cases[name]!;
+    const state = group.values("in.state");
+    const policy = evaluate(settings, group.parameters("actor"), state, group.values("in.actions"));
+    expectClose(policy.logProb, group.values("out.newlogprobs"), exact, "log-probabilities");
+    const { loss, approxKl, clipFraction, ratio, dnew } = clippedObjective(
+      policy.logProb.map(clampLogProb),
+      group.values("in.oldlogprobs").map(clampLogProb),
+      normalizeAdvantages(group.values("in.advantages")),
+      () => settings.clip_ploss_coef,
+    );
+    // Where every ratio is saturated to 1 the loss is a sum that cancels.
+    expectClose([loss], [group.scalar("out.pg_loss")], { absolute: 1e-15, relative: 1e-11 }, "policy loss");
+    expectClose([approxKl], [group.scalar("out.approx_kl")], { absolute: 1e-14, relative: 1e-10 }, "KL");
+    expectClose([clipFraction], [group.scalar("out.clipfrac")], exact, "clip fraction");
+    expectClose([ratio], [group.scalar("out.ratio_mean")], exact, "ratio");
+    expectClose([-policy.entropy], [group.scalar("out.entropy_loss")], exact, "entropy loss");
+    expectClose([policy.std], [group.scalar("out.std")], exact, "reported deviation");
+    const gradients: Gradients = new Map();
+    const dlogp = dnew.map((value, row) => value * logProbGate(policy.logProb[row]!));
+    policy.traced.backward(add(policy.logProbBackward(dlogp), policy.entropyGradient, -settings.ent_coef), gradients);
+    for (const [key, gradient] of gradients) expectClose(gradient, group.values(`grad_actor.${key}`), exact, key);
+
+    const values = mlp(group.parameters("critic"), "Q1", critic)(state);
+    const value = valueLoss(
+      values.output,
+      group.values("in.returns"),
+      group.values("in.oldvalues"),
+      settings.clip_vloss_coef,
+    );
+    expectClose([value.loss], [group.scalar("out.v_loss")], exact, "value loss");
+    const total = loss - settings.ent_coef * policy.entropy + settings.vf_coef * value.loss;
+    expectClose([total], [group.scalar("out.loss")], exact, "total");
+    const criticGradients: Gradients = new Map();
+    values.backward(value.gradient.map((d) => settings.vf_coef * d), criticGradients);
+    for (const [key, gradient] of criticGradients) expectClose(gradient, group.values(`grad_critic.${key}`), exact, key);
+  });
+});
+
+describe("samples", () => {
+  it("of a Gaussian stay within the clip", () => {
+    expect([...gaussianSample([1, 1, 1], [0.5, 0.5, 0.5], [9, -9, 1], 3)]).toEqual([2.5, -0.5, 1.5]);
+  });
+
+  it("of a mixture come from the component that the uniform number picks", () => {
+    const mixture: Mixture = { logits: [0, 0, 0, 0], mean: [-1, 1, -1, 1], std: [0.1, 0.2, 0.1, 0.2], M: 2 };
+    expectClose(mixtureSample(mixture, [0.49, 0.51], [1, 2]), [-0.9, 1.4], exact);
+  });
+
+  it("of a mixture have its moments", () => {
+    const count = 20_000;
+    const logits = Float64Array.from({ length: 2 * count }, (_, i) => (i % 2 === 0 ? Math.log(0.25) : Math.log(0.75)));
+    const ofMode = (a: number, b: number): Float64Array => logits.map((_, i) => (i % 2 === 0 ? a : b));
+    const mixture: Mixture = { logits, mean: ofMode(-2, 2), std: ofMode(0.1, 0.5), M: 2 };
+    const u = Float64Array.from({ length: count }, (_, i) => (i + 0.5) / count);
+    const samples = mixtureSample(mixture, u, normals(count, { counter: [1, 0, 0], key: [3, 4] }));
+    expect(mean(samples)).toBeCloseTo(1, 1);
+    expect(mean(samples.map((x) => x * x))).toBeCloseTo(4 + 0.25 * 0.01 + 0.75 * 0.25, 1);
+  });
+});
