@@ -10,6 +10,8 @@ export default defineConfig({
     alias: { "#host": fileURLToPath(new URL("src/engine/host/node.ts", import.meta.url)) },
   },
   test: {
+    // Its ES module is only named by the field "module", which Vite reads and Node does not.
+    server: { deps: { inline: ["wgsl_reflect"] } },
     pool: "forks",
     maxWorkers: 2,
     include: ["test/**/*.test.ts"],
