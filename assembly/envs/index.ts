@@ -1,3 +1,4 @@
 // The flat list of exports of the physics module: numbers in, numbers out.
 export * from "./batch";
 export * from "./pusht";
+export * from "./share";

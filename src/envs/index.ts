@@ -10,6 +10,7 @@ export {
   type Image,
   type VectorEnvironment,
 } from "./environment.js";
+export { createPushT, PushT, pushtStepFlags, type PushTOptions, type PushTSettings } from "./pusht.js";
 export { extremaOf, Normaliser, type DataStatistics, type Extrema, type NormaliserKind } from "./normaliser.js";
 export {
   vectorise,

@@ -1,0 +1,60 @@
+/**
+ * A batch shared among threads. Environments are handed out in grains by an atomic counter, because their cost differs
+ * (a T in contact takes four times as long as one that lies free); which thread takes which grain changes no bit.
+ *
+ *   job   +0 control (team), +4 batch, +8 operation, +12 environments, +16 environments of a grain, +64 next environment,
+ *         +128 scratch of the host, 64 bytes
+ */
+import { awaitAll, begin, finish, nextJob, THREADS } from "../lib/team";
+import { pusht_reset, pusht_step_chunk } from "./pusht";
+
+export const JOB_CONTROL: u32 = 0;
+export const JOB_BATCH: u32 = 4;
+export const JOB_OPERATION: u32 = 8;
+export const JOB_COUNT: u32 = 12;
+export const JOB_GRAIN: u32 = 16;
+export const JOB_NEXT: u32 = 64;
+export const JOB_SCRATCH: u32 = 128;
+export const JOB_BYTES: u32 = 192;
+export const JOB_RESET: u32 = 0;
+export const JOB_STEP: u32 = 1;
+
+function takeGrains(job: usize): void {
+  const batch = <usize>load<u32>(job, JOB_BATCH);
+  const count = load<u32>(job, JOB_COUNT);
+  const grain = load<u32>(job, JOB_GRAIN);
+  const isReset = load<u32>(job, JOB_OPERATION) == JOB_RESET;
+  while (true) {
+    const from = atomic.add<u32>(job + JOB_NEXT, grain);
+    if (from >= count) return;
+    const to = min(from + grain, count);
+    if (isReset) pusht_reset(batch, from, to);
+    else pusht_step_chunk(batch, from, to);
+  }
+}
+
+/** Runs a job on the calling thread and the workers of its team. The host has set the counter to 0 and checked the actions. */
+export function run(job: usize): void {
+  const control = <usize>load<u32>(job, JOB_CONTROL);
+  const threads = load<u32>(control, THREADS);
+  if (threads > 1) begin(control, job);
+  takeGrains(job);
+  if (threads > 1) awaitAll(control, <i32>threads - 1);
+}
+
+/** Starts a job on workers only; for pages, whose main thread may not block. */
+export function start(control: usize, job: usize): void {
+  begin(control, job);
+}
+
+/** The life of a worker: returns when the team is dissolved. */
+export function workerLoop(control: usize, _thread: u32): void {
+  let seen = 0;
+  while (true) {
+    const job = nextJob(control, seen);
+    if (job == 0) return;
+    seen++;
+    takeGrains(job);
+    finish(control);
+  }
+}
