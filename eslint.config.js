@@ -31,6 +31,8 @@ export default defineConfig(
       // A chain of explicit comparisons reads better than the one it proposes.
       "@typescript-eslint/prefer-optional-chain": "off",
       "@typescript-eslint/prefer-for-of": "off",
+      "@typescript-eslint/require-await": "off",
+      "@typescript-eslint/no-unnecessary-type-parameters": "off",
       "@typescript-eslint/no-confusing-non-null-assertion": "off",
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
       "@typescript-eslint/prefer-string-starts-ends-with": "off",

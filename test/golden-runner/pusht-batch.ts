@@ -41,7 +41,7 @@ export class PushtBatch {
   call(name: string, ...values: readonly number[]): number {
     const exported = this.#exports[name];
     if (typeof exported !== "function") throw new RangeError(`the physics module has no function ${name}`);
-    return Number(exported(...values));
+    return Number((exported as (...values: readonly number[]) => unknown)(...values));
   }
 
   constant(name: string): number {
