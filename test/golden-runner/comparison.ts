@@ -1,0 +1,115 @@
+import { measure } from "../close.ts";
+import type { GoldenRow } from "./row.ts";
+import type { GoldenTolerance } from "./tolerances.ts";
+
+/** Collects what one file gave on one engine: the worst error of every quantity, and what no reader could read. */
+export class GoldenComparison {
+  readonly #file: string;
+  readonly #engine: string;
+  readonly #rows = new Map<string, GoldenRow>();
+  readonly #unread = new Map<string, string>();
+
+  constructor(file: string, engine: string) {
+    this.#file = file;
+    this.#engine = engine;
+  }
+
+  /** Compares one tensor; the row of its quantity keeps the worst of all. `place` says which case it was. */
+  add(
+    quantity: string,
+    got: ArrayLike<number>,
+    expected: ArrayLike<number>,
+    tolerance: GoldenTolerance,
+    place: string,
+  ): void {
+    const worst = errorOf(got, expected, tolerance);
+    const before = this.#rows.get(quantity);
+    if (before !== undefined && before.worst / before.tolerance >= worst / tolerance.limit) return;
+    this.#rows.set(quantity, {
+      file: this.#file,
+      engine: this.#engine,
+      quantity,
+      worst,
+      tolerance: tolerance.limit,
+      passed: worst <= tolerance.limit,
+      note: place,
+    });
+  }
+
+  /**
+   * Compares many tensors of one backward pass. A parameter whose true gradient is zero shows rounding noise alone: it
+   * is measured against the largest gradient of the pass.
+   */
+  addGradients(
+    quantity: string,
+    got: ReadonlyMap<string, ArrayLike<number>>,
+    expected: ReadonlyMap<string, ArrayLike<number>>,
+    tolerance: GoldenTolerance,
+    place: string,
+  ): void {
+    const absent = [...expected.keys()].filter((name) => !got.has(name));
+    if (absent.length > 0) {
+      this.add(quantity, [], [1], tolerance, `${place}: nothing for ${absent.join(", ")}`);
+      return;
+    }
+    if (tolerance.kind === "vector") {
+      const names = [...expected.keys()];
+      const all = (of: ReadonlyMap<string, ArrayLike<number>>): number[] => names.flatMap((name) => [...Array.from(of.get(name)!)]);
+      this.add(quantity, all(got), all(expected), tolerance, place);
+      return;
+    }
+    const largest = Math.max(...[...expected.values()].map(largestMagnitude));
+    for (const [name, values] of expected) {
+      const isZero = largestMagnitude(values) < 1e-9 * largest;
+      const scale = isZero ? largest : 1;
+      const scaled = (of: ArrayLike<number>): Float64Array => Float64Array.from(of, (value) => value / scale);
+      const kind = isZero ? "absolute" : tolerance.kind;
+      this.add(quantity, scaled(got.get(name)!), scaled(values), { ...tolerance, kind }, `${place} ${name}`);
+    }
+  }
+
+  /** Something that is in the file and that nothing here can read. It is listed and never counts as passed. */
+  unread(what: string, reason: string): void {
+    this.#unread.set(what, reason);
+  }
+
+  /** The rows; those of `unread` have no tolerance and did not pass. */
+  rows(): GoldenRow[] {
+    const unread = [...this.#unread].map(([what, reason]): GoldenRow => {
+      const quantity = `${noReader}: ${what}`;
+      return { file: this.#file, engine: this.#engine, quantity, worst: 0, tolerance: 0, passed: false, note: reason };
+    });
+    return [...this.#rows.values(), ...unread];
+  }
+}
+
+const noReader = "no reader";
+
+/** Whether a row only says that something could not be read here. */
+export function isUnread(row: GoldenRow): boolean {
+  return row.quantity.startsWith(noReader) || row.quantity === "skipped";
+}
+
+function errorOf(got: ArrayLike<number>, expected: ArrayLike<number>, { kind }: GoldenTolerance): number {
+  if (kind === "vector") return vectorError(got, expected);
+  const { absolute, relative } = measure(got, expected, {});
+  return kind === "relative" ? relative : absolute;
+}
+
+function vectorError(got: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (got.length !== expected.length) return Infinity;
+  let error = 0;
+  let size = 0;
+  for (let i = 0; i < expected.length; i++) {
+    error += (got[i]! - expected[i]!) ** 2;
+    size += expected[i]! ** 2;
+  }
+  const ratio = size > 0 ? Math.sqrt(error / size) : Math.sqrt(error);
+  return Number.isNaN(ratio) ? Infinity : ratio;
+}
+
+function largestMagnitude(values: ArrayLike<number>): number {
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i]!));
+  return largest;
+}
