@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { PushtBatch } from "./pusht-batch.ts";
 import type { GoldenRow } from "./row.ts";
@@ -32,6 +33,24 @@ interface ResetResult {
   readonly block_angle_raw: number;
   readonly contact_points_in_reset_step: number;
   readonly coverage: number;
+}
+
+interface Images {
+  /** Frames, rows, columns, colours. */
+  readonly shape: readonly [number, number, number, number];
+  readonly canvas: {
+    readonly shape: readonly [number, number];
+    readonly files: readonly { readonly file: string; readonly frame: number }[];
+    readonly palette: readonly (readonly number[])[];
+  };
+  readonly frames: readonly Frame[];
+}
+
+interface Frame {
+  readonly frame: number;
+  readonly agent: readonly [number, number];
+  readonly block: readonly [number, number, number];
+  readonly contact_marker_segments: readonly (readonly (readonly [number, number])[])[];
 }
 
 /** Columns of the module's trace rows, by the names of the golden files. */
@@ -74,7 +93,7 @@ const groups = [
  */
 export async function runPushtGolden(folder: string): Promise<GoldenRow[]> {
   const rows: GoldenRow[] = [];
-  const index = readJson<Index>(path.join(folder, "index.json"));
+  const index = JSON.parse(await readFile(path.join(folder, "index.json"), "utf8")) as Index;
   for (const engine of ["exact", "fast"] as const) {
     for (const trace of index.traces) rows.push(...compareTrace(folder, index, trace, engine));
     for (const trace of index.traces) {
@@ -83,11 +102,8 @@ export async function runPushtGolden(folder: string): Promise<GoldenRow[]> {
     if (existsSync(path.join(folder, "resets.json"))) rows.push(...compareResets(folder, engine));
   }
   if (existsSync(path.join(folder, "coverage.f64"))) rows.push(compareCoverage(folder));
+  if (existsSync(path.join(folder, "images/index.json"))) rows.push(...compareImages(path.join(folder, "images")));
   return rows;
-}
-
-function readJson<T>(file: string): T {
-  return JSON.parse(readFileSync(file, "utf8")) as T;
 }
 
 function readDoubles(file: string): Float64Array {
@@ -191,7 +207,7 @@ function compareSubsteps(folder: string, index: Index, trace: Trace, name: strin
 }
 
 function compareResets(folder: string, engine: string): GoldenRow[] {
-  const { resets } = readJson<{ readonly resets: readonly Reset[] }>(path.join(folder, "resets.json"));
+  const { resets } = JSON.parse(readFileSync(path.join(folder, "resets.json"), "utf8")) as { readonly resets: readonly Reset[] };
   const comparison = new Comparison();
   const batch = new PushtBatch({ count: 1, chunk: 1, record: 2 });
   batch.set("PUSHT_COLLISION", batch.constant(engine === "exact" ? "PUSHT_EXACT" : "PUSHT_FAST"));
@@ -242,4 +258,51 @@ function compareCoverage(folder: string): GoldenRow {
     file: "coverage.f64", engine: "both", quantity: "coverage", worst, tolerance: coverageTolerance,
     passed: worst <= coverageTolerance, note: `${rows.length / 4} poses`,
   };
+}
+
+function compareImages(folder: string): GoldenRow[] {
+  const images = JSON.parse(readFileSync(path.join(folder, "index.json"), "utf8")) as Images;
+  const batch = new PushtBatch({ count: 1 });
+  const canvas = batch.memory.allocate(batch.constant("PUSHT_CANVAS_BYTES"));
+  const rows: GoldenRow[] = [];
+  for (const { file, frame } of images.canvas.files) {
+    if (!existsSync(path.join(folder, file))) {
+      rows.push(skipped(file, "drawing"));
+      continue;
+    }
+    const expected = readFileSync(path.join(folder, file));
+    drawFrame(batch, images.frames.find((candidate) => candidate.frame === frame)!, canvas);
+    const got = batch.memory.u8(canvas, expected.length * 4);
+    const isEqual = (pixel: number) => images.canvas.palette[expected[pixel]!]!.every((value, colour) => got[4 * pixel + colour] === value);
+    rows.push(imageRow(file, expected.length, isEqual, "pixels of the canvas"));
+  }
+  const file = "frames.u8";
+  if (!existsSync(path.join(folder, file))) return [...rows, skipped(file, "drawing")];
+  const expected = readFileSync(path.join(folder, file));
+  const [, height, width, colours] = images.shape;
+  const frameBytes = height * width * colours;
+  const out = batch.memory.allocate(frameBytes);
+  for (const frame of images.frames) {
+    drawFrame(batch, frame, canvas);
+    batch.call("pusht_scale", canvas, width, colours, out);
+    const got = batch.memory.u8(out, frameBytes);
+    const isEqual = (byte: number) => got[byte] === expected[frame.frame * frameBytes + byte];
+    rows.push(imageRow(`${file}, frame ${frame.frame}`, frameBytes, isEqual, "bytes"));
+  }
+  return rows;
+}
+
+function drawFrame(batch: PushtBatch, frame: Frame, canvas: number): void {
+  const numbers = frame.contact_marker_segments.flat(2);
+  const markers = batch.memory.allocate(Math.max(numbers.length, 1) * 8);
+  batch.memory.f64(markers, numbers.length).set(numbers);
+  batch.call("pusht_draw_pose", ...frame.agent, ...frame.block, markers, numbers.length / 4, canvas);
+  batch.memory.free(markers);
+}
+
+/** Counts what is not equal; one is too many. */
+function imageRow(file: string, length: number, isEqual: (index: number) => boolean, unit: string): GoldenRow {
+  let unequal = 0;
+  for (let index = 0; index < length; index++) if (!isEqual(index)) unequal++;
+  return { file, engine: "drawing", quantity: `unequal ${unit}`, worst: unequal, tolerance: 0, passed: unequal === 0 };
 }

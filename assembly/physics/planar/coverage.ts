@@ -12,6 +12,7 @@ import {
 /** Goal pose: origin (256, 256), angle pi/4. */
 export const GOAL_X: f64 = 256.0;
 export const GOAL_Y: f64 = 256.0;
+export const GOAL_ANGLE: f64 = Math.PI / 4.0;
 const HALF_ROOT: f64 = Math.SQRT1_2;
 /** 120 x 30 + 30 x 90. */
 const GOAL_AREA: f64 = 6300.0;

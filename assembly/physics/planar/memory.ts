@@ -66,7 +66,7 @@ export const ARBITER_JN: usize = 16;
 
 // Contacts of the current step, in solver order
 export const CONTACTS: usize = 800;
-export const CONTACT_STRIDE: usize = 160;
+export const CONTACT_STRIDE: usize = 176;
 /** v128: accumulated bias impulse, accumulated normal impulse. */
 export const CONTACT_JBIAS: usize = 0;
 export const CONTACT_JN: usize = 8;
@@ -85,19 +85,21 @@ export const CONTACT_R1Y: usize = 112;
 /** Surface points on the other shape and on the T, for drawing. */
 export const CONTACT_P1X: usize = 120;
 export const CONTACT_P1Y: usize = 128;
+export const CONTACT_P2X: usize = 136;
+export const CONTACT_P2Y: usize = 144;
 /** u32: byte offset in the scene where the arbiter keeps this contact's impulse. */
-export const CONTACT_JN_HOME: usize = 136;
+export const CONTACT_JN_HOME: usize = 152;
 /** u32: 10 * first shape + second shape. */
-export const CONTACT_PAIR: usize = 140;
+export const CONTACT_PAIR: usize = 156;
 /** u32: place of the arbiter in the solver order. */
-export const CONTACT_ORDER: usize = 144;
+export const CONTACT_ORDER: usize = 160;
 /** u32: 1 = newly touching, not warm-started. */
-export const CONTACT_FIRST: usize = 148;
+export const CONTACT_FIRST: usize = 164;
 /** Four walls x two rectangles x two contacts, and the disc with both rectangles. */
 export const CONTACT_LIMIT: usize = 18;
 
 // Scratch of the distance search: two hulls of vertex pairs, a byte each
-export const HULL: usize = 3680;
-export const NEXT_HULL: usize = 3744;
+export const HULL: usize = 3968;
+export const NEXT_HULL: usize = 4032;
 
-export const SCENE_BYTES: usize = 3808;
+export const SCENE_BYTES: usize = 4096;
