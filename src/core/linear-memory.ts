@@ -88,6 +88,11 @@ export class LinearMemory {
     if (at > 0) this.#merge(at - 1);
   }
 
+  /** Bytes of the live block at `pointer`, rounded up to whole cache lines; 0 when there is none. */
+  sizeOf(pointer: number): number {
+    return this.#live.get(pointer) ?? 0;
+  }
+
   /** A view of `length` floats at `pointer`; make it anew after the memory has grown past it. */
   f32(pointer: number, length: number): Float32Array<SharedArrayBuffer> {
     return new Float32Array(this.#shared(), pointer, length);

@@ -27,6 +27,14 @@ export function coreCount(): number {
   return globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
 }
 
+/** Browsers have relaxed SIMD or not; there is no flag to set from a page. */
+export function enableRelaxedSimd(): boolean {
+  return WebAssembly.validate(new Uint8Array([
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253,
+    128, 2, 11,
+  ]));
+}
+
 /** A page's main thread may never wait in `Atomics.wait`; a worker may. */
 export function mayBlock(): boolean {
   return typeof document === "undefined";

@@ -1,6 +1,7 @@
 import { availableParallelism, homedir } from "node:os";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import type { HostWorker } from "../../threads/host-worker.js";
 
@@ -36,6 +37,18 @@ ${source}`, { eval: true, workerData: message });
 /** Number of threads that are worth starting. */
 export function coreCount(): number {
   return availableParallelism();
+}
+
+/** The smallest module with a relaxed SIMD instruction: (func (drop (i8x16.relaxed_swizzle ...))). */
+const relaxedProbe = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253,
+  128, 2, 11,
+]);
+
+/** Switches relaxed SIMD on where it is behind a flag; returns whether it is there. */
+export function enableRelaxedSimd(): boolean {
+  if (!WebAssembly.validate(relaxedProbe)) setFlagsFromString("--experimental-wasm-relaxed-simd");
+  return WebAssembly.validate(relaxedProbe);
 }
 
 /** Whether this thread may wait in `Atomics.wait`. */

@@ -1,0 +1,50 @@
+import * as host from "#host";
+import { DifftuneError } from "../core/errors.js";
+import type { Device, EngineName } from "./device.js";
+import { createWasmDevice, type WasmDevice, type WasmDeviceOptions } from "./wasm/wasm-device.js";
+import { createWebGpuDevice, hasHardwareGpu, type WebGpuDevice, type WebGpuDeviceOptions } from "./webgpu/webgpu-device.js";
+
+/** Options of {@link createDevice}. */
+export interface DeviceOptions {
+  /** `auto` takes WebGPU where there is a real GPU, else WASM; a software adapter is never picked by default. */
+  readonly engine?: "auto" | EngineName;
+  readonly wasm?: WasmDeviceOptions;
+  readonly webgpu?: WebGpuDeviceOptions;
+}
+
+/**
+ * Makes a device. What you create you close.
+ *
+ * @example
+ * using device = await createDevice();
+ * console.log(device.info.description);
+ */
+export function createDevice(options: DeviceOptions & { readonly engine: "wasm" }): Promise<WasmDevice>;
+export function createDevice(options: DeviceOptions & { readonly engine: "webgpu" }): Promise<WebGpuDevice>;
+export function createDevice(options?: DeviceOptions): Promise<Device>;
+export async function createDevice(options: DeviceOptions = {}): Promise<Device> {
+  const engine = options.engine ?? "auto";
+  switch (engine) {
+    case "wasm":
+      return createWasmDevice(options.wasm);
+    case "webgpu":
+      return createWebGpuDevice(options.webgpu);
+    case "auto": {
+      const bringsOwn = options.webgpu?.device !== undefined || options.webgpu?.gpu !== undefined;
+      return bringsOwn || (await hasHardwareGpu()) ? createWebGpuDevice(options.webgpu) : createWasmDevice(options.wasm);
+    }
+    default:
+      throw new DifftuneError("OPTION", `There is no engine "${String(engine)}".`, {
+        hint: "The engines are auto, webgpu and wasm.",
+        got: engine,
+      });
+  }
+}
+
+/**
+ * Lets this process validate relaxed SIMD where it is behind a flag (Node 20). Call it before the first device; it
+ * changes the whole process, so the library does it only when asked. Returns whether relaxed SIMD is there now.
+ */
+export function enableRelaxedSimd(): boolean {
+  return host.enableRelaxedSimd();
+}

@@ -1,0 +1,149 @@
+import { DifftuneError } from "../../core/errors.js";
+import type { LinearMemory } from "../../core/linear-memory.js";
+import { TemporaryStorage, type RecordedLaunch } from "../program.js";
+import type { Tensor } from "../tensor.js";
+
+/** Planned memory of a program's temporaries. */
+export type WasmSlots = readonly { readonly pointer: number; readonly byteLength: number }[];
+
+/** What lowering needs to know of its device. */
+export interface LoweringContext {
+  readonly pointerOf: (tensor: Tensor) => number | undefined;
+  readonly slots: WasmSlots;
+  readonly operatorCode: (name: string) => number;
+  readonly chooseVariant: ((launch: RecordedLaunch) => string | undefined) | undefined;
+}
+
+const headerBytes = 16;
+const launchBytes = 16;
+const barrierBefore = 1;
+
+/** One buffer of one launch, as the barrier plan sees it. */
+interface Access {
+  readonly from: number;
+  readonly to: number;
+  readonly writes: boolean;
+  /** Units of the row split that the buffer follows; 0 when any thread may touch any part. */
+  readonly rowUnits: number;
+}
+
+function paramsOf(launch: RecordedLaunch): Record<string, number> {
+  return Object.fromEntries(Object.keys(launch.spec.params).map((name, at) => [name, launch.values[at] ?? 0]));
+}
+
+/**
+ * Decides where barriers stand: before a launch that touches memory which another thread may have written, or may still
+ * be reading, since the last barrier. Two launches that split the same memory into the same rows never conflict,
+ * because a thread owns the same rows in both.
+ */
+function planBarriers(launches: readonly { units: number; accesses: readonly Access[] }[]): boolean[] {
+  let since: Access[] = [];
+  return launches.map(({ accesses }) => {
+    const conflicts = accesses.some((access) => since.some((earlier) =>
+      access.from < earlier.to && earlier.from < access.to
+      && (access.writes || earlier.writes)
+      && !(access.rowUnits > 0 && access.rowUnits === earlier.rowUnits && access.from === earlier.from && access.to === earlier.to)));
+    if (conflicts) since = [];
+    since.push(...accesses);
+    return conflicts;
+  });
+}
+
+/**
+ * Writes the table of a program (format: assembly/runner/index.ts) into linear memory and returns its pointer. The
+ * allocation is added to `pointers`, which the program frees.
+ */
+export function lowerLaunches(
+  launches: readonly RecordedLaunch[],
+  memory: LinearMemory,
+  control: number,
+  pointers: number[],
+  context: LoweringContext,
+): number {
+  const argsWords = launches.map(({ spec }) => Object.keys(spec.params).length + Object.keys(spec.buffers).length + 1);
+  const tableBytes = headerBytes + launches.length * launchBytes;
+  const table = memory.allocate(tableBytes + argsWords.reduce((sum, words) => sum + words * 4, 0));
+  pointers.push(table);
+
+  const resolve = (tensor: Tensor): { pointer: number; base: number; byteLength: number } => {
+    if (tensor.storage instanceof TemporaryStorage) {
+      const slot = context.slots[tensor.storage.slot];
+      if (slot === undefined) throw new DifftuneError("INVARIANT", `Temporary "${tensor.label}" has no slot.`);
+      return { pointer: slot.pointer + tensor.byteOffset, base: slot.pointer, byteLength: tensor.storage.byteLength };
+    }
+    const pointer = context.pointerOf(tensor);
+    if (pointer === undefined) throw new DifftuneError("INVARIANT", `Tensor "${tensor.label}" is of another engine.`);
+    return { pointer, base: pointer - tensor.byteOffset, byteLength: tensor.storage.byteLength };
+  };
+
+  const accessesOf = (launch: RecordedLaunch, units: number): Access[] =>
+    Object.values(launch.spec.buffers).flatMap((buffer, at) => {
+      const tensor = launch.tensors[at];
+      if (tensor === undefined) return [];
+      const { pointer, base, byteLength } = resolve(tensor);
+      const writes = buffer.access !== "read";
+      // A row-split buffer is compared as the exact range it covers; any other as the whole of its storage.
+      return buffer.rows === true
+        ? [{ from: pointer, to: pointer + tensor.byteLength, writes, rowUnits: units }]
+        : [{ from: base, to: base + byteLength, writes, rowUnits: 0 }];
+    });
+
+  const header = memory.u32(table, headerBytes / 4);
+  header[0] = launches.length;
+  header[1] = control;
+
+  const writeFlags = (): void => {
+    const described = launches.map((launch) => {
+      const units = launch.spec.units(paramsOf(launch));
+      return { units, accesses: accessesOf(launch, units) };
+    });
+    const barriers = planBarriers(described);
+    for (const [index, { units }] of described.entries()) {
+      const words = memory.u32(table + headerBytes + index * launchBytes, launchBytes / 4);
+      words[1] = units;
+      words[3] = barriers[index] === true ? barrierBefore : 0;
+    }
+  };
+
+  let args = table + tableBytes;
+  for (const [index, launch] of launches.entries()) {
+    const words = memory.u32(table + headerBytes + index * launchBytes, launchBytes / 4);
+    words[0] = context.operatorCode(launch.spec.name);
+    words[2] = args;
+    const types = Object.values(launch.spec.params);
+    const argsU32 = memory.u32(args, argsWords[index] ?? 0);
+    const argsF32 = memory.f32(args, types.length);
+    const writeParams = (): void => {
+      for (const [at, type] of types.entries()) {
+        if (type === "u32") argsU32[at] = launch.values[at] ?? 0;
+        else argsF32[at] = launch.values[at] ?? 0;
+      }
+    };
+    writeParams();
+    for (const [at, tensor] of launch.tensors.entries()) {
+      argsU32[types.length + at] = tensor === undefined ? 0 : resolve(tensor).pointer;
+    }
+    argsU32[types.length + launch.tensors.length] = variantIndex(launch, context);
+    launch.commit = () => {
+      writeParams();
+      if (memory.u32(table + headerBytes + index * launchBytes, 2)[1] !== launch.spec.units(paramsOf(launch))) writeFlags();
+    };
+    args += (argsWords[index] ?? 0) * 4;
+  }
+  writeFlags();
+  return table;
+}
+
+function variantIndex(launch: RecordedLaunch, context: LoweringContext): number {
+  const variants = launch.spec.wasmVariants ?? ["main"];
+  const asked = launch.variant ?? context.chooseVariant?.(launch);
+  if (asked === undefined) return 0;
+  const index = variants.indexOf(asked);
+  if (index < 0) {
+    throw new DifftuneError("KERNEL_LAUNCH", `${launch.label}: there is no variant "${asked}".`, {
+      hint: `The WASM variants are ${variants.join(", ")}.`,
+      kernel: launch.spec.name,
+    });
+  }
+  return index;
+}

@@ -1,0 +1,341 @@
+import { DifftuneError } from "../../core/errors.js";
+import { LinearMemory } from "../../core/linear-memory.js";
+import { ThreadTeam, type TeamExports } from "../../threads/thread-team.js";
+import type { Device, DeviceInfo, DeviceLoss, DeviceUse, TensorData, TensorOptions } from "../device.js";
+import { Recorder, type Program, type ProgramRecorder, type RecordedLaunch } from "../program.js";
+import { checkLength, elementCount, Tensor, wrongType, type Storage } from "../tensor.js";
+import { loadKernels, operatorCode, type SimdBuild } from "./kernel-module.js";
+import { lowerLaunches, type WasmSlots } from "./lowering.js";
+
+/** Options of {@link createWasmDevice}. */
+export interface WasmDeviceOptions {
+  /** Threads that compute. Default: all cores where threads exist, else 1. Results do not depend on it. */
+  readonly threads?: number;
+  /** SIMD build: `auto` takes relaxed SIMD (fused multiply-add) where the host validates it. Default `auto`. */
+  readonly simd?: "auto" | SimdBuild;
+  /** Memory to live in, for example one that environments use too. Default: a memory of its own. */
+  readonly memory?: LinearMemory;
+  /** Picks the variant of a launch; the autotuner's hook. Default: the plain one. */
+  readonly chooseVariant?: (launch: RecordedLaunch) => string | undefined;
+}
+
+class WasmStorage implements Storage {
+  readonly label: string;
+  readonly byteLength: number;
+  readonly pointer: number;
+  /** False for memory that somebody else frees. */
+  readonly isOwned: boolean;
+
+  constructor(label: string, byteLength: number, pointer: number, isOwned: boolean) {
+    this.label = label;
+    this.byteLength = byteLength;
+    this.pointer = pointer;
+    this.isOwned = isOwned;
+  }
+}
+
+/** Makes a device of the WASM engine. */
+export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise<WasmDevice> {
+  const memory = options.memory ?? new LinearMemory();
+  const { module, build } = await loadKernels(options.simd ?? "auto");
+  const instance = await WebAssembly.instantiate(module, { env: { memory: memory.memory } });
+  const exports = instance.exports as unknown as TeamExports;
+  const team = await ThreadTeam.create(memory, module, exports, options.threads === undefined ? {} : { threads: options.threads });
+  return new WasmDevice(memory, team, build, options.chooseVariant);
+}
+
+/** The WASM engine: kernels in AssemblyScript SIMD on any CPU. */
+export class WasmDevice implements Device {
+  readonly info: DeviceInfo;
+  readonly memory: LinearMemory;
+  readonly lost: Promise<DeviceLoss>;
+  readonly #team: ThreadTeam;
+  readonly #chooseVariant: ((launch: RecordedLaunch) => string | undefined) | undefined;
+  readonly #live = new Set<Storage>();
+  readonly #programs = new Set<WasmProgram>();
+  #liveBytes = 0;
+  #peakBytes = 0;
+  #resolveLost: (loss: DeviceLoss) => void = () => undefined;
+  #closed = false;
+  #failure: DifftuneError | undefined;
+  /** Work of a page's main thread that has not finished; undefined when nothing is pending. */
+  #pending: Promise<void> | undefined;
+
+  constructor(
+    memory: LinearMemory,
+    team: ThreadTeam,
+    build: SimdBuild,
+    chooseVariant: ((launch: RecordedLaunch) => string | undefined) | undefined,
+  ) {
+    this.memory = memory;
+    this.#team = team;
+    this.#chooseVariant = chooseVariant;
+    this.lost = new Promise((resolve) => { this.#resolveLost = resolve; });
+    this.info = Object.freeze({
+      engine: "wasm",
+      description: `WASM ${build} SIMD, ${team.threads} thread${team.threads === 1 ? "" : "s"}`,
+      key: `wasm-${build}-${team.threads}`,
+      isSoftware: false,
+      threads: team.threads,
+      build,
+      features: build === "relaxed" ? ["simd", "relaxed-simd", "threads"] : ["simd", "threads"],
+    });
+  }
+
+  get use(): DeviceUse {
+    return { liveBuffers: this.#live.size, liveBytes: this.#liveBytes, peakBytes: this.#peakBytes };
+  }
+
+  tensor(shape: readonly number[], options: TensorOptions = {}): Tensor {
+    this.#check();
+    const label = options.label ?? "tensor";
+    const length = elementCount(shape, label);
+    if (options.data !== undefined) checkLength(options.data, length, label);
+    const storage = this.#allocate(label, length * 4);
+    const tensor = new Tensor(storage, shape, options.dtype ?? "f32", label);
+    if (options.data !== undefined) this.write(tensor, options.data);
+    return tensor;
+  }
+
+  /** A tensor over memory that somebody else owns, for example an environment's observations: nothing is copied. */
+  tensorAt(pointer: number, shape: readonly number[], label: string): Tensor {
+    this.#check();
+    const length = elementCount(shape, label);
+    if (!Number.isSafeInteger(pointer) || pointer <= 0 || pointer % 16 !== 0 || pointer + length * 4 > this.memory.memory.buffer.byteLength) {
+      throw new DifftuneError("SHAPE", `"${label}" does not lie inside the memory at byte ${pointer}.`, {
+        hint: "Pass a pointer of this device's memory that is a multiple of 16.",
+        got: pointer,
+      });
+    }
+    const storage = new WasmStorage(label, length * 4, pointer, false);
+    this.#live.add(storage);
+    return new Tensor(storage, shape, "f32", label);
+  }
+
+  free(tensor: Tensor): void {
+    const storage = tensor.storage;
+    if (!(storage instanceof WasmStorage) || !this.#live.delete(storage)) {
+      throw new DifftuneError("KERNEL_LAUNCH", `Tensor "${tensor.label}" is not a live tensor of this device.`, {
+        hint: "Free a tensor once, on the device that made it.",
+      });
+    }
+    if (storage.isOwned) {
+      this.#liveBytes -= storage.byteLength;
+      this.memory.free(storage.pointer);
+    }
+  }
+
+  write(tensor: Tensor, data: ArrayLike<number>): void {
+    this.#check();
+    checkLength(data, tensor.length, tensor.label);
+    this.#checkOwn(tensor);
+    if (this.#pending === undefined) {
+      this.#view(tensor).set(data);
+    } else {
+      const copy = Array.from(data);
+      this.enqueue(() => { this.#view(tensor).set(copy); return undefined; });
+    }
+  }
+
+  async read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
+    const [data] = await this.readAll([tensor]);
+    if (!(data instanceof Float32Array)) throw wrongType(tensor, "f32");
+    return data;
+  }
+
+  async readU32(tensor: Tensor): Promise<Uint32Array<ArrayBuffer>> {
+    const [data] = await this.readAll([tensor]);
+    if (!(data instanceof Uint32Array)) throw wrongType(tensor, "u32");
+    return data;
+  }
+
+  async readAll(tensors: readonly Tensor[]): Promise<TensorData[]> {
+    this.#check();
+    for (const tensor of tensors) this.#checkOwn(tensor);
+    await this.idle();
+    return tensors.map((tensor) => {
+      const copy = tensor.dtype === "f32" ? new Float32Array(tensor.length) : new Uint32Array(tensor.length);
+      copy.set(this.#view(tensor));
+      return copy;
+    });
+  }
+
+  async idle(): Promise<void> {
+    this.#check();
+    while (this.#pending !== undefined) await this.#pending;
+    this.#check();
+  }
+
+  program(label: string, record: (recorder: ProgramRecorder) => void): Promise<Program> {
+    try {
+      return Promise.resolve(this.#record(label, record));
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    for (const program of [...this.#programs]) program.close();
+    this.#closed = true;
+    this.#team.close();
+    for (const storage of this.#live) {
+      if (storage instanceof WasmStorage && storage.isOwned) this.memory.free(storage.pointer);
+    }
+    this.#live.clear();
+    this.#liveBytes = 0;
+    this.#resolveLost({ reason: "closed", message: "The device was closed." });
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Runs work now, or after what is pending. For this engine's programs. */
+  enqueue(work: () => Promise<void> | undefined): void {
+    this.#check();
+    if (this.#pending === undefined) {
+      const promise = this.#guarded(work);
+      if (promise !== undefined) this.#follow(promise);
+    } else {
+      this.#follow(this.#pending.then(() => this.#guarded(work)));
+    }
+  }
+
+  /** Takes a program off the books. */
+  forget(program: WasmProgram, pointers: readonly number[], bytes: number): void {
+    this.#programs.delete(program);
+    for (const pointer of pointers) this.memory.free(pointer);
+    this.#liveBytes -= bytes;
+  }
+
+  #guarded(work: () => Promise<void> | undefined): Promise<void> | undefined {
+    try {
+      return work();
+    } catch (cause) {
+      // A trap may leave the team inside a barrier: this device cannot go on.
+      this.#failure = cause instanceof DifftuneError ? cause
+        : new DifftuneError("DEVICE_LOST", "A kernel trapped.", { hint: "Create a new device.", cause });
+      this.#resolveLost({ reason: "lost", message: this.#failure.message });
+      throw this.#failure;
+    }
+  }
+
+  #follow(promise: Promise<void>): void {
+    const tail: Promise<void> = promise.then(() => undefined, () => undefined).then(() => {
+      if (this.#pending === tail) this.#pending = undefined;
+    });
+    this.#pending = tail;
+  }
+
+  #record(label: string, record: (recorder: ProgramRecorder) => void): WasmProgram {
+    this.#check();
+    const recorder = new Recorder(label, (storage) => this.#live.has(storage));
+    record(recorder);
+    const slotBytes = recorder.seal();
+    const pointers: number[] = [];
+    try {
+      const slots: WasmSlots = slotBytes.map((byteLength) => {
+        const pointer = this.memory.allocate(byteLength);
+        pointers.push(pointer);
+        return { pointer, byteLength };
+      });
+      const table = lowerLaunches(recorder.launches, this.memory, this.#team.control, pointers, {
+        pointerOf: (tensor) => (tensor.storage instanceof WasmStorage
+          ? tensor.storage.pointer + tensor.byteOffset
+          : undefined),
+        slots,
+        operatorCode,
+        chooseVariant: this.#chooseVariant,
+      });
+      const bytes = pointers.reduce((sum, pointer) => sum + this.memory.sizeOf(pointer), 0);
+      this.#count(bytes);
+      const program = new WasmProgram(this, this.#team, label, recorder.launches.length, table, pointers, bytes);
+      this.#programs.add(program);
+      return program;
+    } catch (error) {
+      for (const pointer of pointers) this.memory.free(pointer);
+      throw error;
+    }
+  }
+
+  #allocate(label: string, byteLength: number): WasmStorage {
+    const storage = new WasmStorage(label, byteLength, this.memory.allocate(byteLength), true);
+    this.#live.add(storage);
+    this.#count(byteLength);
+    return storage;
+  }
+
+  #count(bytes: number): void {
+    this.#liveBytes += bytes;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes);
+  }
+
+  #view(tensor: Tensor): Float32Array<SharedArrayBuffer> | Uint32Array<SharedArrayBuffer> {
+    const pointer = (tensor.storage as WasmStorage).pointer + tensor.byteOffset;
+    return tensor.dtype === "f32" ? this.memory.f32(pointer, tensor.length) : this.memory.u32(pointer, tensor.length);
+  }
+
+  #checkOwn(tensor: Tensor): void {
+    if (!this.#live.has(tensor.storage)) {
+      throw new DifftuneError("KERNEL_LAUNCH", `Tensor "${tensor.label}" is not a live tensor of this device.`, {
+        hint: "It was freed, belongs to another device, or is a temporary of a program.",
+      });
+    }
+  }
+
+  #check(): void {
+    if (this.#closed) throw new DifftuneError("DEVICE_CLOSED", "The device was closed.");
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+class WasmProgram implements Program {
+  readonly label: string;
+  readonly launchCount: number;
+  readonly #device: WasmDevice;
+  readonly #team: ThreadTeam;
+  readonly #table: number;
+  readonly #pointers: readonly number[];
+  readonly #bytes: number;
+  readonly #work: () => Promise<void> | undefined;
+  #closed = false;
+
+  constructor(
+    device: WasmDevice,
+    team: ThreadTeam,
+    label: string,
+    launchCount: number,
+    table: number,
+    pointers: readonly number[],
+    bytes: number,
+  ) {
+    this.#device = device;
+    this.#team = team;
+    this.label = label;
+    this.launchCount = launchCount;
+    this.#table = table;
+    this.#pointers = pointers;
+    this.#bytes = bytes;
+    this.#work = () => this.#team.run(this.#table);
+  }
+
+  run(): void {
+    if (this.#closed) throw new DifftuneError("DEVICE_CLOSED", `Program "${this.label}" was closed.`);
+    this.#device.enqueue(this.#work);
+  }
+
+  gpuTime(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#device.forget(this, this.#pointers, this.#bytes);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,7 @@
+import type { AnyKernelSpec } from "../engine/kernel-spec.js";
+import { activationKernels } from "./nn/activation.js";
+
+/** Every kernel of the package: the list that both engines must have bodies for. */
+export const kernels: readonly AnyKernelSpec[] = [
+  ...activationKernels,
+];
