@@ -48,17 +48,24 @@ export function barrier(control: usize, threads: i32): void {
   if (threads == 1) return;
   const phase = atomic.load<i32>(control + PHASE);
   if (atomic.add<i32>(control + ARRIVALS, 1) + 1 == threads) {
-    atomic.store<i32>(control + ARRIVALS, 0);
-    atomic.store<i32>(control + PHASE, phase + 1);
+    // A plain store before an atomic add is seen by whoever sees the add.
+    store<i32>(control + ARRIVALS, 0);
+    atomic.add<i32>(control + PHASE, 1);
     wake(control, control + PHASE);
   } else {
     awaitChange(control, control + PHASE, phase);
   }
 }
 
-/** Waits for the next job; returns its pointer, or 0 when the team is dissolved. */
-export function nextJob(control: usize, seen: i32): usize {
-  awaitChange(control, control + GENERATION, seen);
+/** Generation of the last job that this thread took; a global is per instance, and an instance is per thread. */
+let seen: i32 = 0;
+
+/**
+ * Waits for the next job; returns its pointer, or 0 when the team is dissolved. The generation is kept in a global on
+ * purpose: as a local of the worker's loop it was reset to 0 by the baseline compiler of V8 11 (Node 20) after a wait.
+ */
+export function nextJob(control: usize): usize {
+  seen = awaitChange(control, control + GENERATION, seen);
   return atomic.load<i32>(control + STOP) != 0 ? 0 : load<u32>(control + JOB);
 }
 
@@ -70,7 +77,7 @@ export function finish(control: usize): void {
 
 /** Thread 0 starts the workers on a job. */
 export function begin(control: usize, job: usize): void {
-  atomic.store<i32>(control + FINISHED, 0);
+  store<i32>(control + FINISHED, 0);
   store<u32>(control + JOB, <u32>job);
   atomic.add<i32>(control + GENERATION, 1);
   wake(control, control + GENERATION);

@@ -48,11 +48,9 @@ export function start(control: usize, program: usize): void {
 
 /** The life of a worker: returns when the team is dissolved. */
 export function workerLoop(control: usize, thread: u32): void {
-  let seen = 0;
   while (true) {
-    const program = nextJob(control, seen);
+    const program = nextJob(control);
     if (program == 0) return;
-    seen++;
     runShare(program, thread, load<u32>(control, THREADS));
     finish(control);
   }
