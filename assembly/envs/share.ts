@@ -49,11 +49,9 @@ export function start(control: usize, job: usize): void {
 
 /** The life of a worker: returns when the team is dissolved. */
 export function workerLoop(control: usize, _thread: u32): void {
-  let seen = 0;
   while (true) {
-    const job = nextJob(control, seen);
+    const job = nextJob(control);
     if (job == 0) return;
-    seen++;
     takeGrains(job);
     finish(control);
   }
