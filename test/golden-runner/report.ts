@@ -18,8 +18,13 @@ export function formatReport(rows: readonly GoldenRow[]): string {
     return [file, engine, state, ...numbers, worst.quantity];
   });
   const table = [["file", "engine", "", "worst", "tolerance", "share", "quantity"], ...lines];
-  const unread = rows.filter(isUnread).map((row) => `  ${row.file} on ${row.engine}: ${row.quantity} (${row.note ?? ""})`);
-  return [alignColumns(table), ...(unread.length > 0 ? ["", "Not compared, hence not passed:", ...unread] : [])].join("\n");
+  const unread = new Map<string, string[]>();
+  for (const row of rows.filter(isUnread)) {
+    const what = `${row.file}: ${row.quantity} (${row.note ?? ""})`;
+    unread.set(what, [...(unread.get(what) ?? []), row.engine]);
+  }
+  const list = [...unread].map(([what, engines]) => `  ${what} on ${engines.join(", ")}`);
+  return [alignColumns(table), ...(list.length > 0 ? ["", "Not compared, hence not passed:", ...list] : [])].join("\n");
 }
 
 /** One line a failed row, for the message of the test. */

@@ -4,10 +4,11 @@ import { GoldenFile } from "../golden-runner/golden-file.ts";
 import { activationOf, diffusionMlpOptions, type NetworkArguments } from "../golden-runner/networks.ts";
 import { activations } from "./activations.ts";
 import { diffusionMlp } from "./diffusion-mlp.ts";
+import { differences } from "./finite-difference.ts";
 import { layerNorm, layerNormBackward } from "./layer-norm.ts";
 import { linear } from "./linear.ts";
 import { meanSquaredLoss } from "./mean-squared-loss.ts";
-import type { Gradients } from "./mlp.ts";
+import { mlp, type Gradients, type MlpOptions } from "./mlp.ts";
 import { normals, uniforms } from "./random.ts";
 import { timestepEmbedding } from "./timestep-embedding.ts";
 
@@ -50,15 +51,7 @@ describe("layer norm", () => {
     const { dx, dweight, dbias } = layerNormBackward(dy, x, weight, 1e-5, B, C);
     const project = (): number => layerNorm(x, weight, bias, 1e-5, B, C).reduce((sum, y, i) => sum + y * dy[i]!, 0);
     for (const [values, gradient] of [[x, dx], [weight, dweight], [bias, dbias]] as const) {
-      const differences = Array.from(values, (value, i) => {
-        values[i] = value + 1e-6;
-        const above = project();
-        values[i] = value - 1e-6;
-        const below = project();
-        values[i] = value;
-        return (above - below) / 2e-6;
-      });
-      expectClose(gradient, differences, { relative: 1e-8 });
+      expectClose(gradient, differences(project, values), { relative: 1e-8 });
     }
   });
 });
@@ -133,5 +126,60 @@ describe("diffusion MLP", () => {
     expectClose(dx, net.values("grad_x"), exact, "gradient of x");
     expectClose(dstate, net.values("grad_cond"), exact, "gradient of the condition");
     for (const [key, gradient] of gradients) expectClose(gradient, net.values(`grad.${key}`), exact, key);
+  });
+});
+
+describe("perceptron", () => {
+  const base: MlpOptions = {
+    dims: [3, 4, 4, 4, 5],
+    activation: "mish",
+    outputActivation: "tanh",
+    layerNorm: true,
+    layerNormFinal: true,
+    residual: true,
+  };
+  it.each([
+    ["residual, normalised to the end", base],
+    ["residual without a block", { ...base, dims: [3, 4, 5] }],
+    ["plain, normalised to the end", { ...base, residual: false }],
+    ["plain and leaky", { ...base, residual: false, layerNorm: false, layerNormFinal: false, activation: "leakyRelu" }],
+  ] satisfies [string, MlpOptions][])("%s has the gradients of its differences", (_, options) => {
+    const shapes = new Map<string, number>();
+    const { dims } = options;
+    const linearShape = (name: string, I: number, O: number): void => {
+      shapes.set(`${name}.weight`, I * O).set(`${name}.bias`, O);
+    };
+    const normShape = (name: string, C: number): void => {
+      shapes.set(`${name}.weight`, C).set(`${name}.bias`, C);
+    };
+    if (options.residual) {
+      const blocks = (dims.length - 3) / 2;
+      linearShape("net.layers.0", 3, 4);
+      for (let b = 1; b <= blocks; b++) {
+        for (const k of [1, 2]) linearShape(`net.layers.${b}.l${k}`, 4, 4);
+        for (const k of [1, 2]) normShape(`net.layers.${b}.norm${k}`, 4);
+      }
+      linearShape(`net.layers.${blocks + 1}`, 4, 5);
+      normShape(`net.layers.${blocks + 2}`, 5);
+    } else {
+      for (let i = 0; i + 1 < dims.length; i++) {
+        linearShape(`net.moduleList.${i}.linear_1`, dims[i]!, dims[i + 1]!);
+        normShape(`net.moduleList.${i}.norm_1`, dims[i + 1]!);
+      }
+    }
+    let stream = 0;
+    const random = (count: number): Float64Array => normals(count, { counter: [stream++, 0, 0], key: [9, 9] });
+    const parameters = new Map([...shapes].map(([name, count]) => [name, random(count)]));
+    const x = random(5 * 3);
+    const dy = random(5 * 5);
+    const project = (): number =>
+      mlp(parameters, "net", options)(x).output.reduce((sum, y, i) => sum + y * dy[i]!, 0);
+    const gradients: Gradients = new Map();
+    const dx = mlp(parameters, "net", options)(x).backward(dy, gradients);
+    expectClose(dx, differences(project, x), { relative: 1e-7, absolute: 1e-8 }, "input");
+    expect(gradients.size).toBeGreaterThan(3);
+    for (const [name, gradient] of gradients) {
+      expectClose(gradient, differences(project, parameters.get(name)!), { relative: 1e-7, absolute: 1e-8 }, name);
+    }
   });
 });

@@ -8,6 +8,7 @@ import {
   type NetworkArguments,
 } from "../golden-runner/networks.ts";
 import { normalizeAdvantages } from "./advantages.ts";
+import { differences } from "./finite-difference.ts";
 import { gaussianEntropy, gaussianSample } from "./gaussian-head.ts";
 import { gaussianLogProb, gaussianLogProbBackward } from "./gaussian-log-prob.ts";
 import {
@@ -177,5 +178,57 @@ describe("samples", () => {
     const samples = mixtureSample(mixture, u, normals(count, { counter: [1, 0, 0], key: [3, 4] }));
     expect(mean(samples)).toBeCloseTo(1, 1);
     expect(mean(samples.map((x) => x * x))).toBeCloseTo(4 + 0.25 * 0.01 + 0.75 * 0.25, 1);
+  });
+});
+
+describe("predicted deviations", () => {
+  const options = {
+    actionDim: 2,
+    horizon: 2,
+    condDim: 3,
+    hidden: [4, 4],
+    activation: "mish",
+    tanhOutput: true,
+    layerNorm: false,
+    residual: false,
+    std: "predicted",
+    logvarLow: Math.log(0.3 ** 2),
+    logvarHigh: Math.log(1.5 ** 2),
+    modeCount: 3,
+  } as const;
+
+  it.each([
+    ["Gaussian", gaussianMlp, ["mlp_base", "mlp_mean", "mlp_logvar"]],
+    ["mixture", mixtureMlp, ["mlp_mean", "mlp_weights", "mlp_logvar"]],
+  ] as const)("of a %s have the gradients of their differences", (kind, network, names) => {
+    let stream = 0;
+    const random = (count: number): Float64Array => normals(count, { counter: [stream++, 0, 0], key: [5, 6] });
+    const parameters = new Map<string, Float64Array>();
+    for (const name of names) {
+      const isHead = kind === "Gaussian" && name !== "mlp_base";
+      const output = name === "mlp_weights" ? 3 : kind === "mixture" ? 12 : 4;
+      const dims = isHead ? [4, output] : name === "mlp_base" ? [3, 4, 4] : [3, 4, 4, output];
+      for (let i = 0; i + 1 < dims.length; i++) {
+        parameters.set(`${name}.moduleList.${i}.linear_1.weight`, random(dims[i]! * dims[i + 1]!));
+        parameters.set(`${name}.moduleList.${i}.linear_1.bias`, random(dims[i + 1]!));
+      }
+    }
+    const state = random(2 * 3);
+    const shape = network(parameters, options, state);
+    const [dmean, dstd, dlogits] = [shape.mean, shape.std, shape.logits].map((of) => random(of.length)) as [
+      Float64Array,
+      Float64Array,
+      Float64Array,
+    ];
+    const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+    const project = (): number => {
+      const { mean: m, std, logits } = network(parameters, options, state);
+      return dot(m, dmean) + dot(std, dstd) + dot(logits, dlogits);
+    };
+    const gradients: Gradients = new Map();
+    shape.backward({ dmean, dstd, dlogits }, gradients);
+    for (const [name, values] of parameters) {
+      expectClose(gradients.get(name)!, differences(project, values), { relative: 1e-7, absolute: 1e-8 }, name);
+    }
   });
 });

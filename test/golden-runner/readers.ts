@@ -1,0 +1,9 @@
+import type { Reader } from "./reader.ts";
+import { readAlignmentSchedules, readRateSchedule, readSchedule } from "./readers/tables.ts";
+
+/** The reader of every file, by folder and name. A file that is not here is listed as not compared. */
+export const readers: Readonly<Record<string, Reader | undefined>> = {
+  "dppo/schedule": readSchedule,
+  "dppo/lr_schedule": readRateSchedule,
+  "alignment/schedules": readAlignmentSchedules,
+};
