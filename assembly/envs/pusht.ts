@@ -412,13 +412,3 @@ export function pusht_substep(batch: usize, environment: u32, x: f64, y: f64, ou
     store<f64>(row, load<f64>(contact, CONTACT_NMASS), 96);
   }
 }
-
-/** Writes agent x, y, block x, y and raw angle, f64 x 5, to `out`. */
-export function pusht_pose(batch: usize, environment: u32, out: usize): void {
-  const state = stateOf(batch, environment);
-  store<f64>(out, load<f64>(state, AGENT_X));
-  store<f64>(out, load<f64>(state, AGENT_Y), 8);
-  store<f64>(out, load<f64>(state, ORIGIN_X), 16);
-  store<f64>(out, load<f64>(state, ORIGIN_Y), 24);
-  store<f64>(out, load<f64>(state, BLOCK_ANGLE), 32);
-}

@@ -2,8 +2,10 @@
  * A batch shared among threads. Environments are handed out in grains by an atomic counter, because their cost differs
  * (a T in contact takes four times as long as one that lies free); which thread takes which grain changes no bit.
  *
- *   job   +0 control (team), +4 batch, +8 operation, +12 environments, +16 environments of a grain, +64 next environment,
- *         +128 scratch of the host, 64 bytes
+ *   job   +0 control (team), +4 batch, +8 operation, +12 environments, +16 environments of a grain, +20 status,
+ *         +64 next environment, +128 scratch of the host, 192 bytes
+ *
+ * The status is that of the whole batch on one thread: the smallest that a grain has answered with, 0 if none has.
  */
 import { awaitAll, begin, finish, nextJob, THREADS } from "../lib/team";
 import { pusht_reset, pusht_step_chunk } from "./pusht";
@@ -13,11 +15,23 @@ export const JOB_BATCH: u32 = 4;
 export const JOB_OPERATION: u32 = 8;
 export const JOB_COUNT: u32 = 12;
 export const JOB_GRAIN: u32 = 16;
+export const JOB_STATUS: u32 = 20;
 export const JOB_NEXT: u32 = 64;
 export const JOB_SCRATCH: u32 = 128;
-export const JOB_BYTES: u32 = 192;
+export const JOB_SCRATCH_BYTES: u32 = 192;
+export const JOB_BYTES: u32 = 320;
 export const JOB_RESET: u32 = 0;
 export const JOB_STEP: u32 = 1;
+
+/** The smaller of the status that stands there and this one, 0 being none. */
+function keepFirst(place: usize, status: i32): void {
+  let stands = atomic.load<i32>(place);
+  while (stands == 0 || status < stands) {
+    const found = atomic.cmpxchg<i32>(place, stands, status);
+    if (found == stands) return;
+    stands = found;
+  }
+}
 
 function takeGrains(job: usize): void {
   const batch = <usize>load<u32>(job, JOB_BATCH);
@@ -28,8 +42,8 @@ function takeGrains(job: usize): void {
     const from = atomic.add<u32>(job + JOB_NEXT, grain);
     if (from >= count) return;
     const to = min(from + grain, count);
-    if (isReset) pusht_reset(batch, from, to);
-    else pusht_step_chunk(batch, from, to);
+    const status = isReset ? pusht_reset(batch, from, to) : pusht_step_chunk(batch, from, to);
+    if (status != 0) keepFirst(job + JOB_STATUS, status);
   }
 }
 

@@ -77,8 +77,8 @@ export class Batch {
   readonly stepObservations: Float32Array | undefined;
   /** Where the module's block begins. */
   readonly pointer: number;
-  /** 64 bytes for small answers of the module. */
-  readonly scratch: number;
+  /** Room for small answers of the module. */
+  readonly scratch: Float64Array;
   readonly #kind: BatchKind;
   readonly #settings: BatchSettings;
   readonly #team: ThreadTeam | undefined;
@@ -88,6 +88,7 @@ export class Batch {
   readonly #starts: Float64Array;
   readonly #header: Uint32Array;
   readonly #nextWord: number;
+  readonly #statusWord: number;
   readonly #operationWord: number;
   readonly #useStartsWord: number;
   readonly #operations: { readonly reset: number; readonly step: number };
@@ -105,7 +106,7 @@ export class Batch {
     this.memory = memory;
     this.pointer = pointer;
     this.#job = job;
-    this.scratch = job + physics.constant("JOB_SCRATCH");
+    this.scratch = memory.f64(job + physics.constant("JOB_SCRATCH"), physics.constant("JOB_SCRATCH_BYTES") / 8);
     this.#team = team;
     this.threads = team?.threads ?? 1;
     const { count, actionSteps, observationSteps } = settings;
@@ -140,6 +141,7 @@ export class Batch {
     for (let index = 0; index < count; index++) this.#seeds[index] = settings.seed + index;
     this.#operations = { reset: physics.constant("JOB_RESET"), step: physics.constant("JOB_STEP") };
     this.#nextWord = at("JOB_NEXT");
+    this.#statusWord = at("JOB_STATUS");
     this.#operationWord = at("JOB_OPERATION");
     this.#jobWords = memory.u32(job, physics.constant("JOB_BYTES") / 4);
     this.#jobWords[at("JOB_CONTROL")] = team?.control ?? 0;
@@ -239,7 +241,7 @@ export class Batch {
     }
     const status = this.#checkActions(this.pointer, 0, count);
     if (status !== 0) throw actionError(status - 1, actions[status - 1], actionSteps, actionSpace);
-    return this.#runTeam(this.#team, this.#operations.step) ?? this.result;
+    return this.#runTeam(this.#team, this.#operations.step)?.then(() => this.result) ?? this.result;
   }
 
   /** Refuses a number that names no environment, and any use after `close`. */
@@ -272,30 +274,31 @@ export class Batch {
     this.#header[this.#useStartsWord] = useStarts;
     const { rewards, stepRewards, terminated, truncated, steps } = this.result;
     for (const values of [rewards, stepRewards, terminated, truncated, steps, this.stepFlags]) values.fill(0);
-    this.#hasStarted = true;
-    if (this.#team === undefined) {
-      this.#resetAlone(this.pointer, 0, this.#settings.count);
-      this.#header[this.#useStartsWord] = 0;
-      return this.result;
-    }
+    if (this.#team === undefined) return this.#resetDone(this.#resetAlone(this.pointer, 0, this.#settings.count));
     const pending = this.#runTeam(this.#team, this.#operations.reset);
-    if (pending === undefined) {
-      this.#header[this.#useStartsWord] = 0;
-      return this.result;
-    }
-    return pending.then((result) => {
-      this.#header[this.#useStartsWord] = 0;
-      return result;
+    if (pending === undefined) return this.#resetDone(this.#jobWords[this.#statusWord]!);
+    return pending.then(() => this.#resetDone(this.#jobWords[this.#statusWord]!));
+  }
+
+  #resetDone(status: number): ChunkResult {
+    this.#header[this.#useStartsWord] = 0;
+    this.#hasStarted = true;
+    if (status === 0) return this.result;
+    throw new DifftuneError("ENVIRONMENT", `The start of environment ${status - 1} cannot be taken: it is out of reach or touches an obstacle.`, {
+      hint: "That environment has the task's own start instead.",
+      index: status - 1,
     });
   }
 
-  #runTeam(team: ThreadTeam, operation: number): Promise<ChunkResult> | undefined {
+  /** Runs a job. Returns nothing when it is done already. */
+  #runTeam(team: ThreadTeam, operation: number): Promise<void> | undefined {
     this.#jobWords[this.#operationWord] = operation;
+    this.#jobWords[this.#statusWord] = 0;
     this.#jobWords[this.#nextWord] = 0;
     const pending = team.run(this.#job);
     if (pending === undefined) return undefined;
     this.#isBusy = true;
-    return pending.then(() => this.result).finally(() => {
+    return pending.finally(() => {
       this.#isBusy = false;
     });
   }

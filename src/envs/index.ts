@@ -1,4 +1,9 @@
 /** The environments of difftune: `difftune/envs`. */
+export { avoidScene, modeOf } from "./avoid-scene.js";
+export type { Demonstration } from "./demonstration.js";
+export { drawAvoid, type AvoidDrawing, type AvoidPath } from "./drawing/avoid.js";
+export { Canvas, type Colour, type TextStyle } from "./drawing/canvas.js";
+export { drawPushT, type Box, type PushTPicture, type PushTPose } from "./drawing/pusht.js";
 export { PhiloxStream } from "../core/philox.js";
 export { resolveChunking, selectExecuted, type Chunking, type ChunkingOptions } from "./chunking.js";
 export {
@@ -12,6 +17,8 @@ export {
 } from "./environment.js";
 export { createPushT, PushT, pushtStepFlags, type PushTOptions, type PushTSettings } from "./pusht.js";
 export { extremaOf, Normaliser, type DataStatistics, type Extrema, type NormaliserKind } from "./normaliser.js";
+export { pushtScene } from "./pusht-scene.js";
+export { environment, environmentNames, type EnvironmentName, type EnvironmentOptions } from "./registry.js";
 export {
   vectorise,
   type EnvironmentDefinition,

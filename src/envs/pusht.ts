@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { DifftuneError } from "../core/errors.js";
 import { finiteNumber, oneOf, parseOptions, wholeNumber } from "../core/options.js";
 import { Batch, batchOptions } from "./batch.js";
 import { drawPushT, type Box, type PushTPose } from "./drawing/pusht.js";
@@ -77,6 +78,17 @@ const observationKinds = { state: "PUSHT_STATE", keypoints: "PUSHT_KEYPOINTS", c
 /** Bits of {@link PushT.stepFlags}. */
 export const pushtStepFlags = Object.freeze({ inBox: 1, inContact: 2, overlapsBox: 4, executed: 0x80000000 });
 
+/** Agent x, y and velocity; block x, y, angle. */
+type StateRow = readonly [number, number, number, number, number, number, number];
+
+/** Options of {@link PushT.image}. */
+export interface PushTImageOptions {
+  /** Width and height, px: 96 (default) is what pixel policies see, 680 the view for people. */
+  readonly side?: number;
+  /** Marks the commanded target with a red cross. */
+  readonly target?: readonly [x: number, y: number];
+}
+
 /**
  * Push-T: an agent, told where to go, pushes a T onto its goal. The physics is Chipmunk's, step by step, in WASM.
  *
@@ -123,7 +135,6 @@ export class PushT implements VectorEnvironment {
   readonly actionSpace: Space;
   readonly options: PushTSettings & Readonly<Record<string, unknown>>;
   readonly #batch: Batch;
-  readonly #poseFloats: Float64Array;
 
   /** @internal Use {@link createPushT}. */
   constructor(name: string, batch: Batch, options: PushTSettings, actionSpace: Space) {
@@ -132,7 +143,6 @@ export class PushT implements VectorEnvironment {
     this.observationSpace = new Space(observations[options.observation]);
     this.actionSpace = actionSpace;
     this.#batch = batch;
-    this.#poseFloats = batch.memory.f64(batch.scratch, 5);
   }
 
   get count(): number {
@@ -190,8 +200,9 @@ export class PushT implements VectorEnvironment {
   /** Where agent and T of environment `index` stand. */
   pose(index = 0): PushTPose {
     this.#batch.checkIndex(index);
-    this.#batch.physics.call("pusht_pose")(this.#batch.pointer, index, this.#batch.scratch);
-    const [agentX, agentY, blockX, blockY, blockAngle] = this.#poseFloats as unknown as [number, number, number, number, number];
+    const { physics, pointer, scratch } = this.#batch;
+    physics.call("pusht_read_state")(pointer, index, scratch.byteOffset);
+    const [agentX, agentY, , , blockX, blockY, blockAngle] = scratch as unknown as StateRow;
     return { agentX, agentY, blockX, blockY, blockAngle };
   }
 
@@ -219,6 +230,31 @@ export class PushT implements VectorEnvironment {
   render(index = 0, side = 384): Image {
     const picture = { pose: this.pose(index), ...this.#fixtures() };
     return drawPushT(picture, side);
+  }
+
+  /** The image that the reference environment shows, pixel for pixel. */
+  image(index = 0, options: PushTImageOptions = {}): Image {
+    this.#batch.checkIndex(index);
+    const { side = 96, target } = options;
+    if (!Number.isInteger(side) || side < 1 || side > 4096) {
+      throw new DifftuneError("OPTION", `side is ${side}; it must be a whole number from 1 to 4096.`, { path: "side", got: side });
+    }
+    if (target?.some((value) => !(Math.abs(value) <= 1e6)) === true) {
+      throw new DifftuneError("OPTION", `target is [${target.join(", ")}]; it must be finite.`, { path: "target", got: target });
+    }
+    const { physics, pointer, memory } = this.#batch;
+    const bytes = side * side * 4;
+    const canvas = memory.allocate(physics.constant("PUSHT_CANVAS_BYTES"));
+    const scaled = memory.allocate(bytes);
+    try {
+      physics.call("pusht_draw")(pointer, index, canvas);
+      physics.call("pusht_scale")(canvas, side, 4, scaled);
+      if (target !== undefined) physics.call("pusht_mark_target")(...target, side, 4, scaled);
+      return { width: side, height: side, pixels: Uint8ClampedArray.from(memory.u8(scaled, bytes)) };
+    } finally {
+      memory.free(scaled);
+      memory.free(canvas);
+    }
   }
 
   close(): void {

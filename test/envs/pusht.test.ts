@@ -186,4 +186,26 @@ describe("push-t", () => {
     }
     expect([memory.liveBytes, memory.peakBytes, memory.memory.buffer.byteLength]).toEqual(before);
   });
+
+  test("images are the reference's scene at any side, opaque, with the target where it is asked for", async () => {
+    const memory = new LinearMemory();
+    using env = await createPushT({ memory });
+    await env.resetTo([128, 384, 400, 100, 0]);
+    const before = memory.liveBytes;
+    for (const side of [96, 680]) {
+      const { width, height, pixels } = env.image(0, { side });
+      expect([width, height, pixels.length]).toEqual([side, side, side * side * 4]);
+      expect(pixels.every((value, index) => index % 4 !== 3 || value === 255)).toBe(true);
+      const pixel = (x: number, y: number) => [...pixels.subarray((Math.floor((y / 512) * side) * side + Math.floor((x / 512) * side)) * 4).subarray(0, 3)];
+      const { agentX, agentY } = env.pose();
+      expect(pixel(agentX, agentY)).toEqual([78, 126, 255]);
+      expect(pixel(235, 277)).toEqual([144, 238, 144]);
+      expect(pixel(300, 450)).toEqual([255, 255, 255]);
+    }
+    const marked = env.image(0, { side: 680, target: [256, 450] }).pixels;
+    expect([...marked.subarray((597 * 680 + 340) * 4, (597 * 680 + 340) * 4 + 3)]).toEqual([255, 0, 0]);
+    expect(memory.liveBytes).toBe(before);
+    expect(() => env.image(0, { side: 0 })).toThrow(expect.objectContaining({ code: "OPTION" }));
+    expect(env.render(0, 200).pixels.length).toBe(200 * 200 * 4);
+  });
 });

@@ -27,6 +27,8 @@ export interface AvoidDrawing {
   /** Leaves the cylinders out, for the variant without obstacles. */
   readonly obstacles?: boolean;
   readonly title?: string;
+  /** The hand as it stands: the rod in its true size, and the place that it is told to go to. */
+  readonly hand?: { readonly actual: readonly [x: number, y: number]; readonly desired: readonly [x: number, y: number] };
   /** Opacity of the paths. Default falls with their number. */
   readonly opacity?: number;
 }
@@ -77,6 +79,7 @@ export function drawAvoid(paths: readonly AvoidPath[], options: AvoidDrawing = {
   const { start } = avoidScene;
   canvas.disc(across(start.x, start.y), down(start.x, start.y), 4.5, [255, 255, 255]);
   canvas.ring(across(start.x, start.y), down(start.x, start.y), 4, 1.8, letter);
+  if (options.hand !== undefined) drawHand(options.hand);
   canvas.clip();
   canvas.path([margin.left, margin.top, right, margin.top, right, bottom, margin.left, bottom, margin.left, margin.top], 1, frame);
   return canvas.image();
@@ -133,6 +136,15 @@ export function drawAvoid(paths: readonly AvoidPath[], options: AvoidDrawing = {
       if (paths.length > 12) return;
       for (let at = 0; at + 1 < points.length; at += 2) canvas.disc(points[at]!, points[at + 1]!, 1.9, [red, green, blue, own]);
     }
+  }
+
+  function drawHand({ actual, desired }: NonNullable<AvoidDrawing["hand"]>): void {
+    const [dx, dy] = [across(...desired), down(...desired)];
+    canvas.line(across(...actual), down(...actual), dx, dy, 1.2, letter);
+    canvas.line(dx - 5, dy, dx + 5, dy, 1.6, crash);
+    canvas.line(dx, dy - 5, dx, dy + 5, 1.6, crash);
+    canvas.disc(across(...actual), down(...actual), avoidScene.rodRadius * scale, [226, 140, 5]);
+    canvas.ring(across(...actual), down(...actual), avoidScene.rodRadius * scale, 1.2, [150, 88, 0]);
   }
 
   function drawCollision(path: AvoidPath): void {
