@@ -31,6 +31,8 @@ export default defineConfig(
       // A chain of explicit comparisons reads better than the one it proposes.
       "@typescript-eslint/prefer-optional-chain": "off",
       "@typescript-eslint/prefer-for-of": "off",
+      "@typescript-eslint/no-unsafe-class-instance-assignment": "off",
+      "@typescript-eslint/prefer-promise-reject-errors": ["error", { allowThrowingUnknown: true }],
       "@typescript-eslint/require-await": "off",
       "@typescript-eslint/no-unnecessary-type-parameters": "off",
       "@typescript-eslint/no-confusing-non-null-assertion": "off",

@@ -204,7 +204,9 @@ describe("style of src", () => {
       const statements = exportedStatements(tree);
       // One comment serves all overloads of a function.
       const documented = new Set(statements.filter((statement) => ts.getJSDocCommentsAndTags(statement).length > 0).flatMap(namesOf));
-      return statements.flatMap(namesOf).filter((name) => !documented.has(name)).map((name) => `${file}: ${name}`);
+      // Every file of src/kernels ends with the list of its specs, for the registry.
+      const isList = (name: string): boolean => roomOf(file) === "kernels" && name.endsWith("Kernels");
+      return statements.flatMap(namesOf).filter((name) => !documented.has(name) && !isList(name)).map((name) => `${file}: ${name}`);
     });
     expect(missing).toEqual([]);
   });

@@ -6,7 +6,7 @@ import { anyKernel } from "../../src/engine/kernel-spec.js";
 import { expectClose, type Tolerance } from "../close.js";
 
 /** Engines that tests run on. WebGPU is left out only when DIFFTUNE_SKIP_WEBGPU=1 says so. */
-export const engines: readonly EngineName[] = process.env["DIFFTUNE_SKIP_WEBGPU"] === "1" ? ["wasm"] : ["wasm", "webgpu"];
+export const engines: readonly EngineName[] = process.env.DIFFTUNE_SKIP_WEBGPU === "1" ? ["wasm"] : ["wasm", "webgpu"];
 
 const shared = new Map<string, Promise<Device>>();
 
@@ -58,7 +58,7 @@ export async function runKernel(
     return [[name, device.tensor([length + guardLength], { label: name, dtype, data })] as const];
   }));
   const program = await device.program("test", (recorder) => {
-    recorder.launch(spec, params, tensors as never, variant);
+    recorder.launch(spec, params, tensors, variant);
   });
   try {
     program.run();
@@ -89,7 +89,7 @@ export interface KernelCase<P extends ParamLayout> {
 
 function toleranceOf(tolerance: Tolerance | Readonly<Record<string, Tolerance>>, name: string): Tolerance {
   const perOutput = (tolerance as Readonly<Record<string, Tolerance>>)[name];
-  return typeof perOutput === "object" ? perOutput : (tolerance as Tolerance);
+  return typeof perOutput === "object" ? perOutput : (tolerance);
 }
 
 /**

@@ -170,7 +170,7 @@ export class WasmDevice implements Device {
     try {
       return Promise.resolve(this.#record(label, record));
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 

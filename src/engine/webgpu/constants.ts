@@ -8,8 +8,10 @@ export const bufferUsage = {
   queryResolve: 0x0200,
 } as const;
 
+/** `GPUMapMode` */
 export const mapMode = { read: 0x0001 } as const;
 
+/** `GPUShaderStage` */
 export const shaderStage = { compute: 0x4 } as const;
 
 /** Workgroups per dimension that every device allows. */
