@@ -87,3 +87,23 @@ export function ppoOptionsOf(args: ModelArguments, rewardHorizon: number): PpoOp
     clip: { first: args.clip_ploss_coef_base!, last: args.clip_ploss_coef!, rate: args.clip_ploss_coef_rate ?? 3 },
   };
 }
+
+/** A case of `pretrain`. */
+export interface PretrainCase {
+  readonly network: string;
+  readonly network_kwargs: NetworkArguments;
+  readonly denoising_steps: number;
+  readonly predict_epsilon: boolean;
+  readonly ema_decay: number;
+  readonly opt: OptimizerArguments;
+}
+
+/** A case of `gaussian_gmm`. */
+export interface StochasticCase {
+  readonly network: string;
+  readonly network_kwargs: NetworkArguments;
+  readonly clip_ploss_coef: number;
+  readonly clip_vloss_coef: number | null;
+  readonly ent_coef: number;
+  readonly vf_coef: number;
+}

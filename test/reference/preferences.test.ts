@@ -1,30 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { denoisingSteps, type Sampler } from "../../src/diffusion/schedule.ts";
+import { denoisingSteps } from "../../src/diffusion/schedule.ts";
 import { expectClose } from "../close.ts";
 import { GoldenFile } from "../golden-runner/golden-file.ts";
 import { activations } from "./activations.ts";
-import {
-  binaryEntropy,
-  bradleyTerry,
-  disagreement,
-  preferenceAccuracy,
-  type TieRule,
-} from "./bradley-terry.ts";
+import { binaryEntropy, bradleyTerry, disagreement, preferenceAccuracy, type TieRule } from "./bradley-terry.ts";
 import { denoiseMean, denoiseMeanBackward, type StepOptions } from "./denoise-step.ts";
-import { diffusionMlp, type DiffusionMlpOptions } from "./diffusion-mlp.ts";
+import { fdppUpdate, samplerNamed, type FdppOptions } from "./fdpp.ts";
 import { diagonalGaussianKl, gaussianKl, gaussianKlBackward } from "./gaussian-kl.ts";
-import { gaussianLogProb, gaussianLogProbBackward } from "./gaussian-log-prob.ts";
 import { activationLayer, linearLayer, sequence, type Gradients, type Layer } from "./mlp.ts";
-import { clampLogProb, clippedObjective, logProbGate } from "./ppo-loss.ts";
 
 const exact = { relative: 1e-11 };
-
-/** "ddpm10" or "ddim10_5", with the noise share 1 that the alignment files use. */
-function samplerNamed(name: string): { K: number; sampler: Sampler } {
-  const [, kind, K, n] = /^(ddpm|ddim)(\d+)(?:_(\d+))?/.exec(name)!;
-  if (kind === "ddpm") return { K: Number(K), sampler: { kind } };
-  return { K: Number(K), sampler: { kind: "ddim", stepCount: Number(n), eta: 1 } };
-}
 
 describe("Bradley-Terry on given scores", () => {
   const golden = GoldenFile.open("alignment/bt_scalar");
@@ -159,90 +144,46 @@ describe.each(["fdpp_exact", "fdpp_compat"])("%s", (file) => {
   it("equals the golden policy loss, divergence and gradients", () => {
     const golden = GoldenFile.open(`alignment/${file}`);
     const setting = (name: string): number => Number(golden.text(name));
-    const { K, sampler } = samplerNamed(golden.text("sampler")!);
-    const steps = denoisingSteps(K, sampler);
-    const n = steps.length;
-    const [B, , X] = golden.shape("chain") as [number, number, number];
-    const Do = golden.shape("cond")[1]!;
     const hidden = golden.shape("theta.mlp_mean.layers.0.bias")[0]!;
-    const network: DiffusionMlpOptions = {
-      actionDim: X,
-      horizon: 1,
-      condDim: Do,
-      timeDim: golden.shape("theta.time_embedding.1.weight")[1]!,
-      hidden: [hidden, hidden, hidden],
-      condHidden: [],
-      activation: "mish",
-      outputActivation: "identity",
-      layerNorm: false,
-      residual: true,
+    const options: FdppOptions = {
+      network: {
+        actionDim: golden.shape("chain")[2]!,
+        horizon: 1,
+        condDim: golden.shape("cond")[1]!,
+        timeDim: golden.shape("theta.time_embedding.1.weight")[1]!,
+        hidden: [hidden, hidden, hidden],
+        condHidden: [],
+        activation: "mish",
+        outputActivation: "identity",
+        layerNorm: false,
+        residual: true,
+      },
+      ...samplerNamed(golden.text("sampler")!),
+      floor: setting("pfloor"),
+      x0Clip: golden.text("clip") === "None" ? null : setting("clip"),
+      reduction: golden.text("red") === "sum" ? "sum" : "mean",
+      isClamped: golden.text("clamp") === "True",
+      denoisingDiscount: setting("g"),
+      ratioClip: setting("eps"),
+      klWeight: setting("alpha"),
     };
-    const clip = golden.text("clip") === "None" ? null : setting("clip");
-    const options: StepOptions = { sampler: sampler.kind, prediction: "noise", x0Clip: clip, noiseClip: null };
-    const isClamped = golden.text("clamp") === "True";
-    const reduction = golden.text("red") === "sum" ? 1 : 1 / X;
-
-    const chain = golden.values("chain");
-    const stepOfChain = (i: number): Float64Array => {
-      const out = new Float64Array(B * X);
-      for (let b = 0; b < B; b++) out.set(chain.subarray((b * (n + 1) + i) * X, (b * (n + 1) + i + 1) * X), b * X);
-      return out;
+    const networks = {
+      theta: golden.parameters("theta"),
+      pretrained: golden.parameters("theta_pre"),
+      old: golden.parameters("theta_old"),
     };
-    expect(steps.map((step) => step.timestep)).toEqual([...golden.values("t_index")]);
-    const gradients: Gradients = new Map();
-    const advantage = golden.values("advantage");
-    let klTerm = 0;
-    const everyRow = (f: (i: number, b: number) => number): Float64Array =>
-      Float64Array.from({ length: B * n }, (_, r) => f(r % n, Math.floor(r / n)));
-    const evaluated = steps.map((step, i) => {
-      const x = stepOfChain(i);
-      const t = new Array<number>(B).fill(step.timestep);
-      const traced = diffusionMlp(golden.parameters("theta"), network, x, t, golden.values("cond"));
-      const frozen = diffusionMlp(golden.parameters("theta_pre"), network, x, t, golden.values("cond"));
-      const old = diffusionMlp(golden.parameters("theta_old"), network, x, t, golden.values("cond"));
-      const std = Math.max(step.std, setting("pfloor"));
-      const mean = denoiseMean(x, traced.output, step, options);
-      const reference = denoiseMean(x, frozen.output, step, options);
-      const logp = gaussianLogProb(stepOfChain(i + 1), mean, std);
-      const oldLogp = gaussianLogProb(stepOfChain(i + 1), denoiseMean(x, old.output, step, options), std);
-      return { step, x, traced, std, mean, reference, logp, oldLogp, kl: gaussianKl(mean, reference, () => std, X) };
-    });
-    const rowLogProb = (name: "logp" | "oldLogp"): Float64Array =>
-      everyRow((i, b) => {
-        let sum = 0;
-        for (let c = 0; c < X; c++) {
-          const value = evaluated[i]![name][b * X + c]!;
-          sum += isClamped ? clampLogProb(value) : value;
-        }
-        return sum * reduction;
-      });
-    const newLogProb = rowLogProb("logp");
-    const oldLogProb = rowLogProb("oldLogp");
-    expectClose(newLogProb, golden.values("logprob"), exact, "log-probabilities");
-    expectClose(oldLogProb, golden.values("old_logprob"), exact, "old log-probabilities");
-    expectClose(everyRow((i, b) => evaluated[i]!.kl[b]!), golden.values("kl_per_step"), exact, "divergence");
-    const objective = clippedObjective(
-      newLogProb,
-      oldLogProb,
-      everyRow((i, b) => advantage[b]! * setting("g") ** (n - 1 - i)),
-      () => setting("eps"),
-    );
-    expectClose([objective.loss], [golden.scalar("pg_loss")], exact, "policy loss");
-    expectClose([objective.clipFraction], [golden.scalar("clip_fraction")], exact, "clip fraction");
-    for (const [i, { step, x, traced, std, mean, reference, logp, kl }] of evaluated.entries()) {
-      klTerm += kl.reduce((sum, value) => sum + value, 0) / B;
-      const dlogp = logp.map((value, k) => {
-        const gate = isClamped ? logProbGate(value) : 1;
-        return objective.dnew[Math.floor(k / X) * n + i]! * reduction * gate;
-      });
-      const { dmean } = gaussianLogProbBackward(dlogp, stepOfChain(i + 1), mean, std);
-      const dkl = gaussianKlBackward(() => setting("alpha") / B, mean, reference, () => std, X);
-      const total = dmean.map((value, k) => value + dkl[k]!);
-      traced.backward(denoiseMeanBackward(total, x, traced.output, step, options), gradients);
-    }
-    expectClose([klTerm], [golden.scalar("kl_term")], exact, "divergence term");
-    const total = objective.loss + setting("alpha") * klTerm;
-    expectClose([total], [golden.scalar("total_loss")], exact, "total");
-    for (const [key, gradient] of gradients) expectClose(gradient, golden.values(`grad.${key}`), exact, key);
+    const update = fdppUpdate(networks, golden.values("cond"), golden.values("chain"), golden.values("advantage"), options);
+    expectClose(update.mean, golden.values("mu"), exact, "means");
+    expectClose(update.pretrainedMean, golden.values("mu_pre"), exact, "frozen means");
+    expectClose(update.logProb, golden.values("logprob"), exact, "log-probabilities");
+    expectClose(update.oldLogProb, golden.values("old_logprob"), exact, "old log-probabilities");
+    expectClose(update.kl, golden.values("kl_per_step"), exact, "divergence");
+    expectClose([update.statistics.loss], [golden.scalar("pg_loss")], exact, "policy loss");
+    expectClose([update.statistics.clipFraction], [golden.scalar("clip_fraction")], exact, "clip fraction");
+    expectClose([update.klTerm], [golden.scalar("kl_term")], exact, "divergence term");
+    expectClose([update.total], [golden.scalar("total_loss")], exact, "total");
+    const expected = golden.parameters("grad");
+    expect([...update.gradients.keys()].sort()).toEqual([...expected.keys()].sort());
+    for (const [key, gradient] of update.gradients) expectClose(gradient, expected.get(key)!, exact, key);
   });
 });

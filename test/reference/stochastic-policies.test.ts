@@ -1,101 +1,22 @@
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../close.ts";
 import { GoldenFile } from "../golden-runner/golden-file.ts";
-import {
-  criticOptions,
-  stochasticMlpOptions,
-  type CriticArguments,
-  type NetworkArguments,
-} from "../golden-runner/networks.ts";
-import { normalizeAdvantages } from "./advantages.ts";
+import { criticOptions, type CriticArguments } from "../golden-runner/networks.ts";
+import type { StochasticCase } from "../golden-runner/policies.ts";
 import { differences } from "./finite-difference.ts";
-import { gaussianEntropy, gaussianSample } from "./gaussian-head.ts";
-import { gaussianLogProb, gaussianLogProbBackward } from "./gaussian-log-prob.ts";
-import {
-  mixtureEntropy,
-  mixtureLogProb,
-  mixtureLogProbBackward,
-  mixtureSample,
-  mixtureStd,
-  type Mixture,
-  type MixtureGradient,
-} from "./mixture-head.ts";
-import { mlp, type Gradients, type Parameters } from "./mlp.ts";
-import { clampLogProb, clippedObjective, logProbGate } from "./ppo-loss.ts";
+import { gaussianSample } from "./gaussian-head.ts";
+import { mixtureSample, type Mixture } from "./mixture-head.ts";
+import type { Gradients } from "./mlp.ts";
 import { normals } from "./random.ts";
-import { gaussianMlp, mixtureMlp, type TracedPolicy } from "./stochastic-mlp.ts";
-import { valueLoss } from "./value-loss.ts";
+import { gaussianMlp, mixtureMlp } from "./stochastic-mlp.ts";
+import { cloningUpdate, evaluatePolicy, stochasticUpdate } from "./stochastic-policy.ts";
 
 const exact = { relative: 1e-11 };
 /** For sums that cancel: a saturated ratio leaves no loss, equal entropies leave the logits no gradient. */
 const nearZero = { absolute: 1e-15, relative: 1e-11 };
 
-interface StochasticCase {
-  readonly network: "Gaussian_MLP" | "GMM_MLP";
-  readonly network_kwargs: NetworkArguments;
-  readonly clip_ploss_coef: number;
-  readonly clip_vloss_coef: number | null;
-  readonly ent_coef: number;
-  readonly vf_coef: number;
-}
-
-/** What the two kinds of policy share: density of a row, entropy, reported deviation, and the ways back. */
-interface RowPolicy {
-  readonly traced: TracedPolicy;
-  readonly logProb: Float64Array;
-  readonly logProbBackward: (dlogp: ArrayLike<number>) => MixtureGradient;
-  readonly entropy: number;
-  readonly entropyGradient: MixtureGradient;
-  readonly std: number;
-}
-
 function mean(values: ArrayLike<number>): number {
   return Float64Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function evaluate(
-  goldenCase: StochasticCase,
-  parameters: Parameters,
-  state: Float64Array,
-  actions: Float64Array,
-): RowPolicy {
-  const bounds = { low: parameters.get("logvar_min")![0]!, high: parameters.get("logvar_max")![0]! };
-  const options = stochasticMlpOptions(goldenCase.network_kwargs, bounds);
-  const B = state.length / options.condDim;
-  const C = actions.length / B;
-  if (goldenCase.network === "Gaussian_MLP") {
-    const traced = gaussianMlp(parameters, options, state);
-    const elements = gaussianLogProb(actions, traced.mean, traced.std);
-    const { entropy, dstd } = gaussianEntropy(traced.std);
-    const nothing = new Float64Array(traced.logits.length);
-    return {
-      traced,
-      logProb: Float64Array.from({ length: B }, (_, b) => mean(elements.subarray(b * C, (b + 1) * C))),
-      logProbBackward: (dlogp) => {
-        const spread = Float64Array.from(actions, (_, i) => dlogp[Math.floor(i / C)]! / C);
-        return { ...gaussianLogProbBackward(spread, actions, traced.mean, traced.std), dlogits: nothing };
-      },
-      entropy,
-      entropyGradient: { dlogits: nothing, dmean: traced.mean.map(() => 0), dstd },
-      std: mean(traced.std),
-    };
-  }
-  const traced = mixtureMlp(parameters, options, state);
-  const mixture: Mixture = { ...traced, M: options.modeCount };
-  const { entropy, dlogits, dstd } = mixtureEntropy(mixture);
-  return {
-    traced,
-    logProb: mixtureLogProb(actions, mixture),
-    logProbBackward: (dlogp) => mixtureLogProbBackward(dlogp, actions, mixture),
-    entropy,
-    entropyGradient: { dlogits, dmean: traced.mean.map(() => 0), dstd },
-    std: mixtureStd(mixture),
-  };
-}
-
-function add(a: MixtureGradient, b: MixtureGradient, factor: number): MixtureGradient {
-  const sum = (x: Float64Array, y: Float64Array): Float64Array => x.map((value, i) => value + factor * y[i]!);
-  return { dlogits: sum(a.dlogits, b.dlogits), dmean: sum(a.dmean, b.dmean), dstd: sum(a.dstd, b.dstd) };
 }
 
 describe("Gaussian and mixture policies", () => {
@@ -108,14 +29,12 @@ describe("Gaussian and mixture policies", () => {
     const group = golden.below(name);
     const parameters = group.parameters("actor_old");
     const state = group.values("in.state");
-    const policy = evaluate(cases[name]!, parameters, state, group.values("in.true_action"));
+    const policy = evaluatePolicy(cases[name]!, parameters, state, group.values("in.true_action"));
     expectClose(policy.traced.mean, group.values("out.mean"), exact, "mean");
     expectClose(policy.traced.std, group.values("out.scale"), exact, "deviation");
     if (group.has("out.logits")) expectClose(policy.traced.logits, group.values("out.logits"), exact, "logits");
-    expectClose([-mean(policy.logProb)], [group.scalar("out.bc_nll")], exact, "cloning loss");
-    const gradients: Gradients = new Map();
-    const B = policy.logProb.length;
-    policy.traced.backward(policy.logProbBackward(new Float64Array(B).fill(-1 / B)), gradients);
+    const { loss, gradients } = cloningUpdate(policy);
+    expectClose([loss], [group.scalar("out.bc_nll")], exact, "cloning loss");
     for (const [key, gradient] of gradients) expectClose(gradient, group.values(`grad_bc.${key}`), exact, key);
     expect(gradients.size).toBe(parameters.size - 2);
   });
@@ -124,38 +43,30 @@ describe("Gaussian and mixture policies", () => {
     const group = golden.below(name);
     const settings = cases[name]!;
     const state = group.values("in.state");
-    const policy = evaluate(settings, group.parameters("actor"), state, group.values("in.actions"));
+    const policy = evaluatePolicy(settings, group.parameters("actor"), state, group.values("in.actions"));
+    const update = stochasticUpdate(settings, policy, { parameters: group.parameters("critic"), options: critic }, {
+      state,
+      oldLogProbs: group.values("in.oldlogprobs"),
+      advantages: group.values("in.advantages"),
+      returns: group.values("in.returns"),
+      oldValues: group.values("in.oldvalues"),
+    });
+    const { loss, approxKl, clipFraction, ratio } = update.statistics;
     expectClose(policy.logProb, group.values("out.newlogprobs"), exact, "log-probabilities");
-    const { loss, approxKl, clipFraction, ratio, dnew } = clippedObjective(
-      policy.logProb.map(clampLogProb),
-      group.values("in.oldlogprobs").map(clampLogProb),
-      normalizeAdvantages(group.values("in.advantages")),
-      () => settings.clip_ploss_coef,
-    );
     expectClose([loss], [group.scalar("out.pg_loss")], nearZero, "policy loss");
     expectClose([approxKl], [group.scalar("out.approx_kl")], { absolute: 1e-14, relative: 1e-10 }, "KL");
     expectClose([clipFraction], [group.scalar("out.clipfrac")], exact, "clip fraction");
     expectClose([ratio], [group.scalar("out.ratio_mean")], exact, "ratio");
     expectClose([-policy.entropy], [group.scalar("out.entropy_loss")], exact, "entropy loss");
     expectClose([policy.std], [group.scalar("out.std")], exact, "reported deviation");
-    const gradients: Gradients = new Map();
-    const dlogp = dnew.map((value, row) => value * logProbGate(policy.logProb[row]!));
-    policy.traced.backward(add(policy.logProbBackward(dlogp), policy.entropyGradient, -settings.ent_coef), gradients);
-    for (const [key, gradient] of gradients) expectClose(gradient, group.values(`grad_actor.${key}`), nearZero, key);
-
-    const values = mlp(group.parameters("critic"), "Q1", critic)(state);
-    const value = valueLoss(
-      values.output,
-      group.values("in.returns"),
-      group.values("in.oldvalues"),
-      settings.clip_vloss_coef,
-    );
-    expectClose([value.loss], [group.scalar("out.v_loss")], exact, "value loss");
-    const total = loss - settings.ent_coef * policy.entropy + settings.vf_coef * value.loss;
-    expectClose([total], [group.scalar("out.loss")], exact, "total");
-    const criticGradients: Gradients = new Map();
-    values.backward(value.gradient.map((d) => settings.vf_coef * d), criticGradients);
-    for (const [key, gradient] of criticGradients) expectClose(gradient, group.values(`grad_critic.${key}`), exact, key);
+    expectClose([update.value], [group.scalar("out.v_loss")], exact, "value loss");
+    expectClose([update.total], [group.scalar("out.loss")], exact, "total");
+    for (const [key, gradient] of update.actorGradients) {
+      expectClose(gradient, group.values(`grad_actor.${key}`), nearZero, key);
+    }
+    for (const [key, gradient] of update.criticGradients) {
+      expectClose(gradient, group.values(`grad_critic.${key}`), exact, key);
+    }
   });
 });
 
