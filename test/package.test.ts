@@ -156,6 +156,7 @@ describe("in Node", () => {
 describe("the types of a consumer", () => {
   const source = `${everything}
     export const code: difftune.ErrorCode = new difftune.DifftuneError("SHAPE", "text").code;
+    export const device: Promise<difftune.Device> = difftune.createDevice({ engine: "wasm" });
     export const texts: readonly string[] = Object.values(kernels.wgsl);
     export const all = [difftune, kernels, envs] as const;
   `;
@@ -172,6 +173,11 @@ describe("the types of a consumer", () => {
 
   test("check with @webgpu/types", async () => {
     expect(await typeCheck("with", source, { module: "NodeNext", lib: ["ES2023", "ESNext.Disposable", "DOM"], types: ["@webgpu/types"], skipLibCheck: true })).toBe("");
+  });
+
+  test("check for Node alone, without the types of a browser", async () => {
+    const typeRoots = [path.join(modules, "@types")];
+    expect(await typeCheck("node", source, { module: "NodeNext", lib: ["ES2023", "ESNext.Disposable"], types: ["node"], typeRoots, skipLibCheck: true })).toBe("");
   });
 
   test("check for a bundler", async () => {

@@ -1,24 +1,16 @@
 import os from "node:os";
-import { openGpu } from "../engine/host/node.js";
+import { DifftuneError } from "../core/errors.js";
+import { createDevice } from "../engine/create-device.js";
+import type { DeviceInfo, EngineName } from "../engine/device.js";
 import { exitCodes, type Command } from "./command.js";
 import { packageVersion } from "./package-version.js";
 import { isQuietChild, runQuietly } from "./quiet-child.js";
 import { formatPairs, printLine } from "./terminal.js";
 
-/** Smallest modules that use one feature each; `WebAssembly.validate` says whether this runtime knows it. */
-const featureModules = {
-  /** `i8x16.splat` */
-  simd: [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11],
-  /** `i8x16.relaxed_swizzle` */
-  relaxedSimd: [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 128, 2, 11],
-} as const;
-
-interface AdapterReport {
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly description: string;
-  readonly isSoftware: boolean;
-  readonly features: readonly string[];
+interface EngineReport {
+  readonly info: DeviceInfo | undefined;
+  /** Why there is no device. */
+  readonly problem: string | undefined;
 }
 
 interface Report {
@@ -28,24 +20,17 @@ interface Report {
   readonly processor: string;
   readonly cores: number;
   readonly memoryBytes: number;
-  readonly simd: boolean;
-  readonly relaxedSimd: boolean;
-  readonly webgpu: AdapterReport | undefined;
-  readonly webgpuReason: string | undefined;
+  readonly engines: Readonly<Record<EngineName, EngineReport>>;
 }
 
-async function describeAdapter(): Promise<Pick<Report, "webgpu" | "webgpuReason">> {
-  const gpu = await openGpu([]);
-  if (gpu === undefined) {
-    return { webgpu: undefined, webgpuReason: 'the optional package "webgpu" is not installed: npm install webgpu' };
+async function examineEngine(engine: EngineName): Promise<EngineReport> {
+  try {
+    using device = await createDevice({ engine });
+    return { info: device.info, problem: undefined };
+  } catch (error) {
+    if (error instanceof DifftuneError) return { info: undefined, problem: error.message };
+    throw error;
   }
-  const adapter = await gpu.requestAdapter();
-  if (adapter === null) {
-    return { webgpu: undefined, webgpuReason: "no adapter: install the GPU's Vulkan driver, or Mesa 23 or newer" };
-  }
-  const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
-  const features = [...adapter.features].sort();
-  return { webgpu: { vendor, architecture, description, isSoftware: isFallbackAdapter, features }, webgpuReason: undefined };
 }
 
 async function collectReport(): Promise<Report> {
@@ -56,23 +41,25 @@ async function collectReport(): Promise<Report> {
     processor: os.cpus()[0]?.model ?? "unknown",
     cores: os.availableParallelism(),
     memoryBytes: os.totalmem(),
-    simd: WebAssembly.validate(Uint8Array.from(featureModules.simd)),
-    relaxedSimd: WebAssembly.validate(Uint8Array.from(featureModules.relaxedSimd)),
-    ...(await describeAdapter()),
+    engines: { wasm: await examineEngine("wasm"), webgpu: await examineEngine("webgpu") },
   };
 }
 
+function describeEngine({ info, problem }: EngineReport): string {
+  if (info === undefined) return problem ?? "none";
+  const features = info.features.length === 0 ? "" : `; ${info.features.join(", ")}`;
+  return `${info.description}${info.isSoftware ? " (software)" : ""}${features}`;
+}
+
 function formatReport(report: Report): string {
-  const { webgpu } = report;
   return formatPairs([
     ["difftune", report.difftune],
     ["Node", report.node],
     ["platform", report.platform],
     ["processor", `${report.processor}, ${report.cores} cores`],
     ["memory", `${(report.memoryBytes / 2 ** 30).toFixed(1)} GiB`],
-    ["WASM", !report.simd ? "no SIMD: this runtime is too old" : report.relaxedSimd ? "relaxed SIMD" : "plain SIMD"],
-    ["WebGPU", webgpu === undefined ? (report.webgpuReason ?? "none") : `${webgpu.description || webgpu.architecture} (${webgpu.vendor}${webgpu.isSoftware ? ", software" : ""})`],
-    ...(webgpu === undefined ? [] : [["features", webgpu.features.join(", ")] as const]),
+    ["WASM", describeEngine(report.engines.wasm)],
+    ["WebGPU", describeEngine(report.engines.webgpu)],
   ]);
 }
 
@@ -84,6 +71,6 @@ export const doctor: Command = {
     if (!isQuietChild()) return runQuietly();
     const report = await collectReport();
     printLine(json === true ? JSON.stringify(report) : formatReport(report));
-    return exitCodes.done;
+    return report.engines.wasm.info === undefined ? exitCodes.failed : exitCodes.done;
   },
 };

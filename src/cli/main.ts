@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-import { setFlagsFromString } from "node:v8";
+import { enableRelaxedSimd } from "../engine/create-device.js";
 import { runCommandLine } from "./command-line.js";
 
-// Node 20 has relaxed SIMD (fused multiply-add) behind a flag; it must be set before the first WebAssembly is compiled.
-if (process.versions.node.startsWith("20.")) setFlagsFromString("--experimental-wasm-relaxed-simd");
+// This process is ours: where fused multiply-add is behind a flag (Node 20), it is switched on.
+enableRelaxedSimd();
 
 // A reader that closes the pipe early (`difftune doctor | head -3`) is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

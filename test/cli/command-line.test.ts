@@ -58,7 +58,7 @@ describe("the command line", () => {
   test("doctor prints one JSON object for programs", async () => {
     const { code, output, errors } = await difftune("doctor", "--json");
     expect({ code, errors }).toEqual({ code: 0, errors: "" });
-    expect(JSON.parse(output)).toMatchObject({ difftune: manifest.version, node: process.versions.node, simd: true });
+    expect(JSON.parse(output)).toMatchObject({ difftune: manifest.version, node: process.versions.node, engines: { wasm: { info: { engine: "wasm" } } } });
   });
 
   test("doctor prints a table for people", async () => {

@@ -80,7 +80,7 @@ async function open(options: WebGpuDeviceOptions): Promise<Opened> {
   const adapter = await gpu.requestAdapter(options.powerPreference === undefined ? {} : { powerPreference: options.powerPreference });
   if (adapter === null) {
     throw new DifftuneError("GPU_UNAVAILABLE", "WebGPU found no adapter.", {
-      hint: "Install a Vulkan driver (on Debian or Ubuntu without a GPU: `node scripts/webgpu-adapter.mjs` installs Mesa's software Vulkan), or use the WASM engine.",
+      hint: "Install a Vulkan driver (without a GPU: Mesa 23 or newer, package mesa-vulkan-drivers; on Debian 12 from bookworm-backports), or use the WASM engine.",
     });
   }
   const info = adapter.info;
