@@ -32,3 +32,38 @@ export function normals(count: number, key: RandomKey): Float64Array {
     return i % 2 === 0 ? radius * Math.cos(angle) : radius * Math.sin(angle);
   });
 }
+
+/** `length` whole numbers below `count`: the upper word of word · count. */
+export function indices(length: number, count: number, key: RandomKey): Uint32Array {
+  return words(length, key).map((word) => Number((BigInt(word) * BigInt(count)) >> 32n));
+}
+
+function mix(word: number): number {
+  let x = word;
+  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+  return (x ^ (x >>> 16)) >>> 0;
+}
+
+/**
+ * A permutation of 0 to length − 1: place n holds the first number below `length` in F(n), F(F(n)), …, where F is a
+ * Feistel network of 8 rounds on two halves of h bits, 4^h ≥ length, h ≥ 4. Round keys are the 8 words of `key`, with
+ * 1 in the last counter word.
+ */
+export function permutation(length: number, { counter, key }: RandomKey): Uint32Array {
+  const roundKeys = words(8, { counter: [counter[0], counter[1], 1], key });
+  let halfBits = 4;
+  while (4 ** halfBits < length) halfBits++;
+  const half = 2 ** halfBits;
+  const network = (value: number): number => {
+    let left = Math.floor(value / half);
+    let right = value % half;
+    for (const roundKey of roundKeys) [left, right] = [right, (left ^ mix((right ^ roundKey) >>> 0) % half) >>> 0];
+    return left * half + right;
+  };
+  return Uint32Array.from({ length }, (_, n) => {
+    let value = network(n);
+    while (value >= length) value = network(value);
+    return value;
+  });
+}

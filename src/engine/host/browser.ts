@@ -14,12 +14,7 @@ onmessage = ({ data: workerData }) => { ${source} };`], { type: "text/javascript
     worker.addEventListener("message", () => { resolve(); }, { once: true });
     worker.addEventListener("error", (event) => { reject(new AggregateError([event], event.message)); }, { once: true });
   }).finally(() => { URL.revokeObjectURL(url); });
-  try {
-    worker.postMessage(message);
-  } catch (error) {
-    worker.terminate();
-    throw error;
-  }
+  worker.postMessage(message);
   return {
     ready,
     onFailure: (listener) => { worker.addEventListener("error", listener); },

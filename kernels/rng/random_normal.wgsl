@@ -1,0 +1,31 @@
+// random_normal — out[2i] = r cos 2 pi u2, out[2i+1] = r sin 2 pi u2, r = sqrt(-2 ln u1), (u1, u2) = uniforms 2i, 2i+1 of random_uniform
+// shapes  out [N] f32, standard normal (Box-Muller)
+// owns    invocation: one Philox block of 4 elements; workgroup: 1024 elements
+// grid    ceil(N / 1024)  workgroup [256, 1, 1]
+// order   no sums
+// alias   none
+// limits  0 bytes, 256 invocations, 1 storage buffers
+// test    test/kernels/random.test.ts  atol 2e-6  at 1, 3, 4, 5, 31, 65, 257, 1025, 5000
+
+struct Params { length: u32, seed0: u32, seed1: u32, stream: u32, step: u32, pad0: u32, pad1: u32, pad2: u32 }
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> out: array<f32>;
+
+// (r cos 2 pi u2, r sin 2 pi u2)
+fn box_muller(first: u32, second: u32) -> vec2<f32> {
+  let radius = sqrt(-2.0 * precise_log(uniform01(first)));
+  let turn = sine_cosine_turns(uniform01(second));
+  return radius * turn.yx;
+}
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let quad = invocation_number(group, groups, lane, 256u);
+  let n = 4u * quad;
+  if (n >= params.length) { return; }
+  let words = philox(vec4<u32>(quad, params.stream, params.step, 0u), vec2<u32>(params.seed0, params.seed1));
+  let normals = vec4<f32>(box_muller(words.x, words.y), box_muller(words.z, words.w));
+  let stored = min(4u, params.length - n);
+  for (var k = 0u; k < stored; k = k + 1u) { out[n + k] = normals[k]; }
+}
