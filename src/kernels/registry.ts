@@ -1,9 +1,15 @@
 import type { AnyKernelSpec } from "../engine/kernel-spec.js";
 import { activationKernels } from "./nn/activation.js";
+import { adamwKernels } from "./optim/adamw.js";
+import { emaKernels } from "./optim/ema.js";
+import { gradientNormKernels } from "./optim/gradient-norm.js";
 import { randomKernels } from "./rng/random.js";
 
 /** Every kernel of the package: the list that both engines must have bodies for. */
 export const kernels: readonly AnyKernelSpec[] = [
   ...activationKernels,
+  ...adamwKernels,
+  ...emaKernels,
+  ...gradientNormKernels,
   ...randomKernels,
 ];

@@ -89,17 +89,16 @@ export class ThreadTeam {
     memory.u32(control + threadsOffset, 1)[0] = threads;
     const first = host.mayBlock() ? 1 : 0;
     const workers: HostWorker[] = [];
-    if (threads > 1) {
-      for (let thread = first; thread < threads; thread++) {
+    try {
+      // A page that is not isolated refuses at once to hand memory to a worker.
+      for (let thread = first; threads > 1 && thread < threads; thread++) {
         workers.push(host.startWorker(workerSource, { module, memory: memory.memory, control, thread }));
       }
-    }
-    try {
       await Promise.all(workers.map((worker) => worker.ready));
     } catch (cause) {
       for (const worker of workers) worker.terminate();
       memory.free(control);
-      throw new DifftuneError("OPTION", `Could not start ${workers.length} worker threads.`, {
+      throw new DifftuneError("OPTION", `Could not start the workers of ${threads} threads.`, {
         hint: "Pages need the headers COOP and COEP and a policy that allows blob: workers; threads: 1 works everywhere.",
         cause,
       });

@@ -14,7 +14,12 @@ onmessage = ({ data: workerData }) => { ${source} };`], { type: "text/javascript
     worker.addEventListener("message", () => { resolve(); }, { once: true });
     worker.addEventListener("error", (event) => { reject(new AggregateError([event], event.message)); }, { once: true });
   }).finally(() => { URL.revokeObjectURL(url); });
-  worker.postMessage(message);
+  try {
+    worker.postMessage(message);
+  } catch (error) {
+    worker.terminate();
+    throw error;
+  }
   return {
     ready,
     onFailure: (listener) => { worker.addEventListener("error", listener); },
