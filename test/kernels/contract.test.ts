@@ -10,6 +10,9 @@ import { kernels } from "../../src/kernels/registry.js";
 /** Default limits of WebGPU: correctness lives inside them. */
 const limits = { storageBuffers: 8, invocations: 256, workgroupBytes: 16_384 };
 
+/** How a header says that a shader looks at the bits of an f32 buffer: it may not compare NaN. */
+const asBits = ", read as its bits";
+
 const text = (file: string): string => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
 const shaderFile = (spec: AnyKernelSpec): string => text(`kernels/${spec.name}.wgsl`);
 const twinFile = (spec: AnyKernelSpec): string => text(`assembly/kernels/${spec.name.replaceAll("_", "-")}.ts`);
@@ -25,6 +28,24 @@ function headerEntry(source: string, name: string): string {
     entry.push(line);
   }
   return entry.map((line) => line.trim()).join(" ").replace(/\s+/g, " ");
+}
+
+/**
+ * The declarations of a shader, its functions emptied: the reflection library does not parse every statement of WGSL,
+ * and the statements are Dawn's to judge.
+ */
+function declarations(source: string): string {
+  let kept = "";
+  let depth = 0;
+  let isFunction = false;
+  for (const word of source.split(/(\bfn\b|[{}])/)) {
+    if (word === "fn" && depth === 0) isFunction = true;
+    if (word === "}") depth -= 1;
+    if (depth === 0 || !isFunction) kept += word;
+    if (word === "}" && depth === 0) isFunction = false;
+    if (word === "{") depth += 1;
+  }
+  return kept;
 }
 
 function workgroupSize({ attributes }: FunctionInfo): number {
@@ -46,7 +67,7 @@ test("specs, shaders and SIMD twins are one list", () => {
 });
 
 describe.each(kernels.map((spec) => [spec.name, spec] as const))("%s", (_, spec) => {
-  const reflection = new WgslReflect(shaderSource(spec));
+  const reflection = new WgslReflect(declarations(shaderSource(spec)));
 
   test("its Params are the spec's, in order, of a size that is a multiple of 16", () => {
     const [uniform] = reflection.uniforms;
@@ -57,9 +78,11 @@ describe.each(kernels.map((spec) => [spec.name, spec] as const))("%s", (_, spec)
   });
 
   test("its bindings are the spec's buffers: names, order, access and type", () => {
-    const expected = Object.entries(spec.buffers).map(([name, { access, dtype = "f32" }], at) => ({
-      name, group: 0, binding: at + 1, access: access === "read" ? "read" : "read_write", type: dtype,
-    }));
+    const shapes = headerEntry(shaderFile(spec), "shapes");
+    const expected = Object.entries(spec.buffers).map(([name, { access, dtype = "f32" }], at) => {
+      const type = new RegExp(`\\b${name} [^;]*${asBits}`).test(shapes) ? "u32" : dtype;
+      return { name, group: 0, binding: at + 1, access: access === "read" ? "read" : "read_write", type };
+    });
     const found = [...reflection.storage].sort((a, b) => a.binding - b.binding).map((variable) => ({
       name: variable.name, group: variable.group, binding: variable.binding, access: variable.access, type: scalarOf(variable),
     }));
@@ -75,14 +98,14 @@ describe.each(kernels.map((spec) => [spec.name, spec] as const))("%s", (_, spec)
     const storageBuffers = Object.keys(spec.buffers).length;
     expect(storageBuffers).toBeLessThanOrEqual(limits.storageBuffers);
     expect(invocations).toBeLessThanOrEqual(limits.invocations);
-    const named = /(\d[\d,]*) bytes, (\d+) invocations, (\d+) storage buffers/.exec(headerEntry(shaderFile(spec), "limits"));
+    const named = /(\d[\d,]*) bytes, (\d+) invocations?, (\d+) storage buffers?/.exec(headerEntry(shaderFile(spec), "limits"));
     expect(named?.slice(2).map(Number)).toEqual([invocations, storageBuffers]);
     expect(Number(named?.[1]?.replaceAll(",", ""))).toBeLessThanOrEqual(limits.workgroupBytes);
   });
 
   test("shader and twin open with the same formula and shapes", () => {
     for (const entry of ["formula", "shapes"]) {
-      expect(headerEntry(twinFile(spec), entry)).toBe(headerEntry(shaderFile(spec), entry));
+      expect(headerEntry(twinFile(spec), entry).replaceAll(asBits, "")).toBe(headerEntry(shaderFile(spec), entry).replaceAll(asBits, ""));
     }
   });
 
