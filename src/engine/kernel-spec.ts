@@ -20,6 +20,8 @@ export interface BufferSpec<P extends ParamLayout> {
    * need no barrier between them on the WASM engine.
    */
   readonly rows?: boolean;
+  /** Working memory of the kernel: what it holds before and after a launch means nothing. */
+  readonly scratch?: boolean;
   /** May be left out of a launch; a flag among the parameters tells the kernel. */
   readonly optional?: boolean;
 }

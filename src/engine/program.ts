@@ -231,6 +231,7 @@ export class Recorder implements ProgramRecorder {
   }
 
   #checkTensors(spec: AnyKernelSpec, tensors: readonly (Tensor | undefined)[], label: string): void {
+    const otherBuffers = Object.values(spec.buffers);
     for (const [at, [name, buffer]] of Object.entries(spec.buffers).entries()) {
       const tensor = tensors[at];
       if (tensor === undefined) {
@@ -262,6 +263,9 @@ export class Recorder implements ProgramRecorder {
       if (buffer.access === "read") continue;
       for (const [otherAt, other] of tensors.entries()) {
         if (other === undefined || otherAt === at || !tensor.sharesStorageWith(other)) continue;
+        // Two written parts of one storage (a layer's weight and bias inside the flat gradient) are apart.
+        const isApart = tensor.byteOffset + tensor.byteLength <= other.byteOffset || other.byteOffset + other.byteLength <= tensor.byteOffset;
+        if (isApart && otherBuffers[otherAt]?.access !== "read") continue;
         throw new DifftuneError("KERNEL_LAUNCH", `${label}: "${name}" is written and shares memory with another buffer.`, {
           hint: `${tensor.label} and ${other.label} must be different tensors.`,
           kernel: spec.name,

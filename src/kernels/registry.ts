@@ -1,5 +1,6 @@
 import type { AnyKernelSpec } from "../engine/kernel-spec.js";
 import { activationKernels } from "./nn/activation.js";
+import { linearKernels } from "./nn/linear.js";
 import { adamwKernels } from "./optim/adamw.js";
 import { emaKernels } from "./optim/ema.js";
 import { gradientNormKernels } from "./optim/gradient-norm.js";
@@ -11,5 +12,6 @@ export const kernels: readonly AnyKernelSpec[] = [
   ...adamwKernels,
   ...emaKernels,
   ...gradientNormKernels,
+  ...linearKernels,
   ...randomKernels,
 ];

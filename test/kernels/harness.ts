@@ -62,7 +62,7 @@ export async function runKernel(
   });
   try {
     program.run();
-    const written = names.filter(([name, buffer]) => buffer.access !== "read" && tensors[name] !== undefined);
+    const written = names.filter(([name, buffer]) => buffer.access !== "read" && buffer.scratch !== true && tensors[name] !== undefined);
     const read = await device.readAll(written.map(([name]) => tensors[name]!));
     return Object.fromEntries(written.map(([name], at) => {
       const data = read[at]!;

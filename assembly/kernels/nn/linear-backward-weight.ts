@@ -1,0 +1,129 @@
+// linear_backward_weight — dW[o, column + i] = sum_b dy[b,o] x[b,i]; db[o] = sum_b dy[b,o]
+// shapes  dy [B, O] f32; x [B, I] f32; dWeight [O, rowStride] f32, of which columns column .. column + I are written;
+//         dBias [O] f32, optional; scratch [ceil(I / 8), 24, 128] f32
+// owns    unit: 8 columns of dW (thread of unit 0: db too)
+// order   over b ascending in blocks of 128, f32; the sums of blocks ascending
+// alias   dWeight and dBias may be separate parts of one buffer
+// test    test/kernels/linear.test.ts  rtol 2e-6
+//
+// A block of 128 rows at a time: the thread's columns of x go into panels [128][8], 16 columns of dy into strips
+// [128][4], so that the inner loop reads memory in order. A thread's packing space is the scratch of its own units.
+import { madd, splat } from "../lib/math";
+
+const BLOCK: usize = 128;
+/** Bytes of one panel of x, and of one strip of dy. */
+const PANEL_BYTES: usize = BLOCK << 5;
+const STRIP_BYTES: usize = BLOCK << 4;
+/** Scratch of a unit: its panel, and room for four strips. */
+const UNIT_BYTES: usize = PANEL_BYTES + (STRIP_BYTES << 2);
+
+/** packed[b][l] = source[b, l] for l < used, 0 above; `lanes` 4 or 8 floats wide. */
+function packColumns(source: usize, stride: usize, rows: usize, used: usize, lanes: usize, packed: usize): void {
+  const width = lanes << 2;
+  for (let b: usize = 0; b < rows; b++) {
+    if (used >= lanes) {
+      v128.store(packed, v128.load(source));
+      if (lanes == 8) v128.store(packed, v128.load(source, 16), 16);
+    } else {
+      for (let l: usize = 0; l < lanes; l++) store<f32>(packed + (l << 2), l < used ? load<f32>(source + (l << 2)) : 0);
+    }
+    source += stride;
+    packed += width;
+  }
+}
+
+/** target[lane] (+)= sum for the first `used` of eight lanes. */
+function put(low: v128, high: v128, target: usize, used: usize, isFirst: bool): void {
+  if (used >= 8) {
+    if (!isFirst) {
+      low = f32x4.add(v128.load(target), low);
+      high = f32x4.add(v128.load(target, 16), high);
+    }
+    v128.store(target, low);
+    v128.store(target, high, 16);
+    return;
+  }
+  let sums = low;
+  for (let lane: usize = 0; lane < used; lane++) {
+    if (lane == 4) sums = high;
+    const sum = f32x4.extract_lane(sums, 0);
+    sums = i32x4.shuffle(sums, sums, 1, 2, 3, 0);
+    store<f32>(target, isFirst ? sum : load<f32>(target) + sum);
+    target += 4;
+  }
+}
+
+/** Four rows by eight columns of dW: sums over the rows of a block. */
+function tile(
+  strip: usize, panel: usize, rows: usize, target: usize, stride: usize, usedRows: usize, usedColumns: usize, isFirst: bool,
+): void {
+  let a0 = splat(0), a1 = splat(0), b0 = splat(0), b1 = splat(0);
+  let c0 = splat(0), c1 = splat(0), d0 = splat(0), d1 = splat(0);
+  const end = panel + (rows << 5);
+  while (panel < end) {
+    const p0 = v128.load(panel);
+    const p1 = v128.load(panel, 16);
+    let value = v128.load32_splat(strip);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    value = v128.load32_splat(strip, 4);
+    b0 = madd(value, p0, b0);
+    b1 = madd(value, p1, b1);
+    value = v128.load32_splat(strip, 8);
+    c0 = madd(value, p0, c0);
+    c1 = madd(value, p1, c1);
+    value = v128.load32_splat(strip, 12);
+    d0 = madd(value, p0, d0);
+    d1 = madd(value, p1, d1);
+    panel += 32;
+    strip += 16;
+  }
+  put(a0, a1, target, usedColumns, isFirst);
+  if (usedRows > 1) put(b0, b1, target + stride, usedColumns, isFirst);
+  if (usedRows > 2) put(c0, c1, target + (stride << 1), usedColumns, isFirst);
+  if (usedRows > 3) put(d0, d1, target + stride * 3, usedColumns, isFirst);
+}
+
+/** args: rows, inFeatures, outFeatures, rowStride, column, hasBias; dy, x, dWeight, dBias, scratch */
+export function linearBackwardWeight(args: usize, from: u32, to: u32): void {
+  const rows = <usize>load<u32>(args);
+  const inFeatures = <usize>load<u32>(args, 4);
+  const outFeatures = <usize>load<u32>(args, 8);
+  const stride = <usize>load<u32>(args, 12) << 2;
+  const dy = <usize>load<u32>(args, 24);
+  const x = <usize>load<u32>(args, 28);
+  const dWeight = <usize>load<u32>(args, 32) + (<usize>load<u32>(args, 16) << 2);
+  const dBias = from == 0 ? <usize>load<u32>(args, 36) : 0;
+  const panels = <usize>load<u32>(args, 40) + from * UNIT_BYTES;
+  const strips = panels + (to - from) * PANEL_BYTES;
+  for (let block: usize = 0; block < rows; block += BLOCK) {
+    const count = min<usize>(BLOCK, rows - block);
+    const isFirst = block == 0;
+    const xBlock = x + ((block * inFeatures) << 2);
+    for (let u = from; u < to; u++) {
+      packColumns(xBlock + (<usize>u << 5), inFeatures << 2, count, inFeatures - (<usize>u << 3), 8, panels + (u - from) * PANEL_BYTES);
+    }
+    for (let group: usize = 0; group < outFeatures; group += 16) {
+      const groupEnd = min<usize>(group + 16, outFeatures);
+      const dyBlock = dy + ((block * outFeatures) << 2);
+      for (let o = group; o < groupEnd; o += 4) {
+        const strip = strips + ((o - group) >> 2) * STRIP_BYTES;
+        packColumns(dyBlock + (o << 2), outFeatures << 2, count, outFeatures - o, 4, strip);
+        if (dBias != 0) {
+          let sum = splat(0);
+          for (let b: usize = 0; b < count; b++) sum = f32x4.add(sum, v128.load(strip + (b << 4)));
+          put(sum, sum, dBias + (o << 2), min<usize>(4, outFeatures - o), isFirst);
+        }
+      }
+      for (let u = from; u < to; u++) {
+        const usedColumns = min<usize>(8, inFeatures - (<usize>u << 3));
+        for (let o = group; o < groupEnd; o += 4) {
+          tile(
+            strips + ((o - group) >> 2) * STRIP_BYTES, panels + (u - from) * PANEL_BYTES, count,
+            dWeight + o * stride + (<usize>u << 5), stride, outFeatures - o, usedColumns, isFirst,
+          );
+        }
+      }
+    }
+  }
+}
