@@ -32,7 +32,8 @@ export interface CriticArguments {
   readonly residual_style?: boolean;
 }
 
-const activationNames: Readonly<Record<string, ActivationName>> = {
+/** Our name of every activation of the original. */
+export const activationNames: Readonly<Record<string, ActivationName>> = {
   ReLU: "relu",
   LeakyReLU: "leakyRelu",
   ELU: "elu",
