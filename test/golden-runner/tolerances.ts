@@ -29,6 +29,8 @@ export const tolerances = {
     chain: relative(2e-5),
     /** Inside the clamp region −5 … 2. */
     logProb: absolute(5e-4),
+    /** Parameters and moments after steps on given gradients. */
+    optimizer: relative(2e-6),
     loss: relative(1e-3),
     /** For losses and statistics whose true value may be next to nothing: a mean of ratios around 1. */
     statistic: absolute(1e-3),
