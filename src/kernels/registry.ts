@@ -4,6 +4,8 @@ import { linearKernels } from "./nn/linear.js";
 import { adamwKernels } from "./optim/adamw.js";
 import { emaKernels } from "./optim/ema.js";
 import { gradientNormKernels } from "./optim/gradient-norm.js";
+import { gaeKernels } from "./rl/gae.js";
+import { rewardScaleKernels } from "./rl/reward-scale.js";
 import { randomKernels } from "./rng/random.js";
 
 /** Every kernel of the package: the list that both engines must have bodies for. */
@@ -11,7 +13,9 @@ export const kernels: readonly AnyKernelSpec[] = [
   ...activationKernels,
   ...adamwKernels,
   ...emaKernels,
+  ...gaeKernels,
   ...gradientNormKernels,
   ...linearKernels,
   ...randomKernels,
+  ...rewardScaleKernels,
 ];

@@ -6,8 +6,10 @@ export interface AdvantageInput {
   readonly values: ArrayLike<number>;
   /** Critic at the observation after the last step. */
   readonly lastValues: ArrayLike<number>;
-  /** 1 where an episode ended for good; truncation is not looked at. */
+  /** 1 where an episode ended for good. */
   readonly terminated: ArrayLike<number>;
+  /** Steps where an episode was cut off, and the critic at what was seen last; left out, truncation is not looked at. */
+  readonly cut?: { readonly truncated: ArrayLike<number>; readonly finalValues: ArrayLike<number> };
   readonly gamma: number;
   readonly lambda: number;
   readonly rewardScale: number;
@@ -16,9 +18,10 @@ export interface AdvantageInput {
 /**
  * Backwards in n, for each environment e:
  * δ = c r_n + γ V_{n+1} (1 − terminated_n) − V_n, A_n = δ + γλ (1 − terminated_n) A_{n+1}, returns = A + V.
+ * At a cut the final value stands for V_{n+1}, and A_{n+1} for nothing.
  */
 export function generalizedAdvantages(input: AdvantageInput): { advantages: Float64Array; returns: Float64Array } {
-  const { rewards, values, lastValues, terminated, gamma, lambda, rewardScale } = input;
+  const { rewards, values, lastValues, terminated, cut, gamma, lambda, rewardScale } = input;
   const E = lastValues.length;
   const N = rewards.length / E;
   const advantages = new Float64Array(N * E);
@@ -26,10 +29,11 @@ export function generalizedAdvantages(input: AdvantageInput): { advantages: Floa
     let last = 0;
     for (let n = N - 1; n >= 0; n--) {
       const i = n * E + e;
-      const next = n === N - 1 ? lastValues[e]! : values[i + E]!;
+      const isCut = cut !== undefined && cut.truncated[i] !== 0;
+      const next = isCut ? cut.finalValues[i]! : n === N - 1 ? lastValues[e]! : values[i + E]!;
       const goesOn = 1 - terminated[i]!;
       const delta = rewardScale * rewards[i]! + gamma * next * goesOn - values[i]!;
-      last = delta + gamma * lambda * goesOn * last;
+      last = delta + (isCut ? 0 : gamma * lambda * goesOn * last);
       advantages[i] = last;
     }
   }
