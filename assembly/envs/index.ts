@@ -1,4 +1,5 @@
 // The flat list of exports of the physics module: numbers in, numbers out.
+export * from "./avoid";
 export * from "./batch";
 export * from "./pusht";
 export * from "./pusht-image";

@@ -1,0 +1,76 @@
+// The arm of the Avoid task (a seven-joint Panda with a vertical rod), two at a time, one millisecond per step.
+//
+//   q*, v*  <- reference of the IK                                       (arm-reference.ts)
+//   tau_i    = clip(Kp_i (q*_i - q_i) + Kd_i (v*_i - qd_i) + bias_i, +-L_i)
+//   a        = M^-1 (tau - b + J_c^T f)                                  (arm-dynamics.ts, arm-contact.ts)
+//   qd <- qd + 0.001 a;   q <- q + 0.001 qd;   bias <- b
+//
+// `bias` is b of the step before: the torques lag by one step. Tool centre point and contacts belong to the state at the
+// start of a step, as MuJoCo reports them.
+import { addContactForces } from "./arm-contact";
+import { accelerate } from "./arm-dynamics";
+import { BIAS, CLEARANCE, COS, Q, QD, QDD, REF, REF_COS, REF_OLD, REF_SIN, SIN, SLACK } from "./arm-lanes";
+import { advanceReference } from "./arm-reference";
+import { add, bounded, lanes, sub, times } from "./lanes";
+import { TURN_LIMIT, sinCos, turn } from "./trig";
+
+/**
+ * Starts an interval: everything that is not state is made anew, so that the bits of an interval follow from its state.
+ */
+export function beginInterval(at: usize): void {
+  for (let i: usize = 0; i < 112; i += 16) {
+    sinCos(v128.load(at + i, Q), at + i + SIN, at + i + COS);
+    sinCos(v128.load(at + i, REF), at + i + REF_SIN, at + i + REF_COS);
+  }
+  v128.store(at, lanes(-1), SLACK);
+  v128.store(at, lanes(0), CLEARANCE);
+}
+
+/** One millisecond. `obstacles`: 0 leaves the six cylinders out. */
+export function stepArm(at: usize, obstacles: u32): void {
+  advanceReference(at);
+  accelerate(
+    at, torque(at, 0, 120, 10, 87), torque(at, 16, 120, 10, 87), torque(at, 32, 120, 10, 87), torque(at, 48, 120, 10, 87),
+    torque(at, 64, 50, 6, 12), torque(at, 80, 30, 5, 12), torque(at, 96, 10, 3, 12),
+  );
+  addContactForces(at, obstacles);
+  let furthest = lanes(0);
+  for (let i: usize = 0; i < 112; i += 16) {
+    const velocity = add(v128.load(at + i, QD), times(v128.load(at + i, QDD), 0.001));
+    const delta = times(velocity, 0.001);
+    v128.store(at + i, velocity, QD);
+    v128.store(at + i, add(v128.load(at + i, Q), delta), Q);
+    turn(delta, at + i + SIN, at + i + COS);
+    furthest = f64x2.pmax(furthest, f64x2.abs(delta));
+  }
+  const tooFar = f64x2.gt(furthest, lanes(TURN_LIMIT));
+  if (v128.any_true(tooFar)) turnAnew(at, tooFar);
+}
+
+/** tau_i of one joint. */
+// @ts-ignore: decorator
+@inline
+function torque(at: usize, joint: usize, stiffness: f64, damping: f64, limit: f64): v128 {
+  const reference = v128.load(at + joint, REF);
+  const velocity = times(sub(reference, v128.load(at + joint, REF_OLD)), 1000);
+  return bounded(
+    add(
+      add(
+        times(sub(reference, v128.load(at + joint, Q)), stiffness),
+        times(sub(velocity, v128.load(at + joint, QD)), damping),
+      ),
+      v128.load(at + joint, BIAS),
+    ),
+    limit,
+  );
+}
+
+/** Sines and cosines of q from the angles themselves, for the lanes that turned too far in one step. */
+function turnAnew(at: usize, tooFar: v128): void {
+  for (let i: usize = 0; i < 112; i += 16) {
+    const sine = v128.load(at + i, SIN), cosine = v128.load(at + i, COS);
+    sinCos(v128.load(at + i, Q), at + i + SIN, at + i + COS);
+    v128.store(at + i, v128.bitselect(v128.load(at + i, SIN), sine, tooFar), SIN);
+    v128.store(at + i, v128.bitselect(v128.load(at + i, COS), cosine, tooFar), COS);
+  }
+}
