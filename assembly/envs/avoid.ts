@@ -389,6 +389,7 @@ function reset(batch: usize, environment: u32): bool {
   if (!isReached) placeArm(pair);
   rest(pair, obstacles);
   scatter(pair, 0, record);
+  if (load<u32>(batch, BATCH_USE_STARTS) === 0) memory.copy(startOf(batch, environment), record + RECORD_ACTUAL, 16);
   // The desired position starts at the actual one in single precision.
   const x = <f64><f32>load<f64>(record, RECORD_ACTUAL), y = <f64><f32>load<f64>(record, RECORD_ACTUAL + 8);
   store<f64>(record, x, RECORD_DESIRED);

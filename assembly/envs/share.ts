@@ -8,6 +8,8 @@
  * The status is that of the whole batch on one thread: the smallest that a grain has answered with, 0 if none has.
  */
 import { awaitAll, begin, finish, nextJob, THREADS } from "../lib/team";
+import { avoid_reset, avoid_step_chunk } from "./avoid";
+import { BATCH_KIND, KIND_AVOID } from "./batch";
 import { pusht_reset, pusht_step_chunk } from "./pusht";
 
 export const JOB_CONTROL: u32 = 0;
@@ -38,11 +40,14 @@ function takeGrains(job: usize): void {
   const count = load<u32>(job, JOB_COUNT);
   const grain = load<u32>(job, JOB_GRAIN);
   const isReset = load<u32>(job, JOB_OPERATION) == JOB_RESET;
+  const isAvoid = load<u32>(batch, BATCH_KIND) == KIND_AVOID;
   while (true) {
     const from = atomic.add<u32>(job + JOB_NEXT, grain);
     if (from >= count) return;
     const to = min(from + grain, count);
-    const status = isReset ? pusht_reset(batch, from, to) : pusht_step_chunk(batch, from, to);
+    const status = isAvoid
+      ? (isReset ? avoid_reset(batch, from, to) : avoid_step_chunk(batch, from, to))
+      : (isReset ? pusht_reset(batch, from, to) : pusht_step_chunk(batch, from, to));
     if (status != 0) keepFirst(job + JOB_STATUS, status);
   }
 }

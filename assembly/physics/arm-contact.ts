@@ -184,6 +184,7 @@ function touch(at: usize, lane: usize, obstacles: u32): void {
       storeDirection(directions, 1, 0, 0), storeDirection(directions + 24, 0, 1, 0), storeDirection(directions + 48, 0, 0, 1);
       storeDirection(point, BAR_END + 0.5 * aside, ey, BAR_TOP + 0.5 * deepest);
       deepest = aside;
+      constant = 0.011, softest = 0.9495, stiffest = 0.9745;
     } else {
       storeDirection(directions, 0, 0, 1), storeDirection(directions + 24, 1, 0, 0), storeDirection(directions + 48, 0, 1, 0);
       storeDirection(point, rimX, rimY, (top <= bar ? TABLE_TOP : BAR_TOP) + 0.5 * deepest);

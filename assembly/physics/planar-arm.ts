@@ -36,6 +36,13 @@ const FREE: f64 = 0;
 const SLIDING: f64 = 1;
 const STUCK: f64 = 2;
 
+/** The reach of the arm, m: a set-point beyond it counts as lying on it. */
+const REACH: f64 = 0.85;
+// Where the coefficients have been fitted; beyond they keep the values of its edge, where the motion is stable.
+const LEAST_RHO: f64 = 0.3;
+const LEAST_PHI: f64 = -0.6;
+const LARGEST_PHI: f64 = 1.2;
+
 /** Puts the point at rest at (x, y), its set-point at (goalX, goalY). */
 export function placePlanar(at: usize, x: f64, y: f64, goalX: f64, goalY: f64): void {
   store<f64>(at, Math.sqrt(x * x + y * y)), store<f64>(at, Math.atan2(y, x), 8);
@@ -54,9 +61,10 @@ function entry(matrix: usize, index: usize, a: f64, g: f64): f64 {
 /** Runs one interval towards the set-point (goalX, goalY). Returns the obstacle touched at its end, or -1. */
 export function stepPlanar(at: usize, goalX: f64, goalY: f64, obstacles: u32): i32 {
   let rho = load<f64>(at), phi = load<f64>(at, 8), vr = load<f64>(at, 16), vp = load<f64>(at, 24);
-  const ur = Math.sqrt(goalX * goalX + goalY * goalY), up = Math.atan2(goalY, goalX);
+  const ur = Math.min(Math.sqrt(goalX * goalX + goalY * goalY), REACH), up = Math.atan2(goalY, goalX);
   const dr = ur - load<f64>(at, 32), dp = up - load<f64>(at, 40);
-  const a = (rho - 0.55) / 0.2, g = phi / 0.6;
+  const a = (Math.min(Math.max(rho, LEAST_RHO), REACH) - 0.55) / 0.2;
+  const g = Math.min(Math.max(phi, LEAST_PHI), LARGEST_PHI) / 0.6;
   const krr = entry(0, 0, a, g), krp = entry(0, 1, a, g), kpr = entry(0, 2, a, g), kpp = entry(0, 3, a, g);
   const drr = entry(1, 0, a, g), drp = entry(1, 1, a, g), dpr = entry(1, 2, a, g), dpp = entry(1, 3, a, g);
   vr += entry(2, 0, a, g) * dr + entry(2, 1, a, g) * dp;

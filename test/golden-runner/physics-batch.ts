@@ -6,7 +6,8 @@ export interface PhysicsBatchShape {
   readonly count: number;
   readonly chunk?: number;
   readonly stacked?: number;
-  readonly observationKind?: number;
+  /** Name of one of the module's constants; kind 0 without. */
+  readonly observationKind?: string;
   /** RECORD_OBSERVATIONS = 1, RECORD_TRACE = 2. */
   readonly record?: number;
 }
@@ -28,7 +29,8 @@ export class PhysicsBatch {
     this.#kind = kind;
     const module = new WebAssembly.Module(Uint8Array.from(atob(physics), (character) => character.charCodeAt(0)));
     this.#exports = new WebAssembly.Instance(module, { env: { memory: memory.memory } }).exports;
-    const sizes = [shape.count, shape.chunk ?? 1, shape.stacked ?? 1, shape.observationKind ?? 0, shape.record ?? 0];
+    const observationKind = shape.observationKind === undefined ? 0 : this.constant(shape.observationKind);
+    const sizes = [shape.count, shape.chunk ?? 1, shape.stacked ?? 1, observationKind, shape.record ?? 0];
     this.byteLength = this.call(`${kind}_batch_bytes`, ...sizes) >>> 0;
     this.pointer = memory.allocate(this.byteLength);
     this.call(`${kind}_batch_init`, this.pointer, ...sizes);

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
+import { runAvoidGolden } from "./avoid.ts";
 import type { Reader } from "./reader.ts";
 import { readers } from "./readers.ts";
 import type { GoldenRow } from "./row.ts";
@@ -13,7 +14,7 @@ export type GoldenEntry =
 /** Folders of safetensors files; each file has a reader of its own, run on every engine. */
 const fileFolders = ["dppo", "alignment"] as const;
 /** Folders of trajectories; each has one reader for all of it, which names the engine of every row. */
-const traceFolders = { pusht: runPushtGolden, avoid: undefined } as const;
+const traceFolders = { pusht: runPushtGolden, avoid: runAvoidGolden } as const;
 
 /** What the golden folder holds, in order. Anything but the four folders is left alone. */
 export function walkGolden(root: string): GoldenEntry[] {

@@ -1,0 +1,21 @@
+// Entry of a module that only the tests of the arm are built with: parts of the arm that the environments never call alone.
+export { locateTool } from "../../assembly/physics/arm-contact";
+export { beginInterval } from "../../assembly/physics/arm";
+export { advanceReference } from "../../assembly/physics/arm-reference";
+export { generalVelocity } from "../../assembly/physics/arm-reference-general";
+export * from "../../assembly/physics/arm-lanes";
+import { accelerate } from "../../assembly/physics/arm-dynamics";
+import { sinCos } from "../../assembly/physics/trig";
+
+/** Torques of seven v128 at `torques`. */
+export function accelerateWith(at: usize, torques: usize): void {
+  accelerate(
+    at, v128.load(torques), v128.load(torques, 16), v128.load(torques, 32), v128.load(torques, 48), v128.load(torques, 64),
+    v128.load(torques, 80), v128.load(torques, 96),
+  );
+}
+
+/** Sines and cosines of the two numbers at `x`. */
+export function sineCosineOf(x: usize, sines: usize, cosines: usize): void {
+  sinCos(v128.load(x), sines, cosines);
+}
