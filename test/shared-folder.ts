@@ -3,7 +3,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Recordings and traces that may not be kept in the repository: the folder beside it, or the one DIFFTUNE_SHARED names. */
-const shared = process.env["DIFFTUNE_SHARED"] ?? fileURLToPath(new URL("../../shared", import.meta.url));
+const shared = process.env.DIFFTUNE_SHARED ?? fileURLToPath(new URL("../../shared", import.meta.url));
 
 /** A file or folder of the shared folder, and, where it is absent, why a test that needs it is skipped. */
 export function sharedPath(name: string): { readonly path: string; readonly missing: string | undefined } {

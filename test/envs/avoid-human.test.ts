@@ -36,7 +36,7 @@ function replay(episodes: readonly HumanEpisode[]): number[][] {
   // The recorder looks one physics step after a set-point was switched on: there the tool is where our q already is.
   return episodes.map(({ rows, values }, e) => Array.from({ length: rows }, (_, t) => {
     const row = (e * (chunk + 1) + t) * width;
-    const [x, y] = forwardKinematics(trace.slice(row, row + 7)).position;
+    const [x, y] = forwardKinematics([...trace.subarray(row, row + 7)]).position;
     return Math.hypot(x - values[4 * t + 2]!, y - values[4 * t + 3]!);
   }));
 }

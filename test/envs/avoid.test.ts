@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { PhiloxStream } from "../../src/core/philox.js";
-import { LinearMemory } from "../../src/core/linear-memory.js";
+import type { LinearMemory } from "../../src/core/linear-memory.js";
 import { PhysicsBatch, type PhysicsBatchShape } from "../golden-runner/physics-batch.ts";
 
 type Setting = readonly [field: string, value: number];
@@ -23,7 +23,7 @@ function record(batch: PhysicsBatch, actions: readonly Float32Array[], split: re
   batch.reset();
   for (const chunk of actions) {
     batch.f32("BATCH_ACTIONS", chunk.length).set(chunk);
-    for (let part = 0; part + 1 < split.length; part++) expect(batch.stepChunk(split[part]!, split[part + 1]!)).toBe(0);
+    for (let part = 0; part + 1 < split.length; part++) expect(batch.stepChunk(split[part], split[part + 1])).toBe(0);
     const observations = batch.f32("BATCH_OBSERVATIONS", count * 4 * batch.get("BATCH_STACKED"));
     const width = 4 * batch.get("BATCH_STACKED");
     for (const [e, list] of shown.entries()) {

@@ -40,7 +40,7 @@ export class PhysicsBatch {
   call(name: string, ...values: readonly number[]): number {
     const exported = this.#exports[name];
     if (typeof exported !== "function") throw new RangeError(`the physics module has no function ${name}`);
-    return Number(exported(...values));
+    return Number((exported as (...numbers: number[]) => unknown)(...values));
   }
 
   constant(name: string): number {

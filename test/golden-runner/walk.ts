@@ -31,7 +31,7 @@ export function walkGolden(root: string): GoldenEntry[] {
   return [
     ...files.map((name): GoldenEntry => ({ kind: "file", name, reader: readers[name] })),
     ...folders.map(
-      ([name, run]): GoldenEntry => ({ kind: "folder", name, run: run && (() => run(path.join(root, name))) }),
+      ([name, run]): GoldenEntry => ({ kind: "folder", name, run: () => run(path.join(root, name)) }),
     ),
   ];
 }

@@ -111,7 +111,7 @@ export function forwardKinematics(q: readonly number[]): Pose {
 function clippedSolve(square: readonly (readonly number[])[], vector: readonly number[]): { x: number[]; least: number } {
   const n = vector.length;
   const a = square.map((row) => [...row]);
-  const v = square.map((_, i) => square.map((__, j) => (i === j ? 1 : 0)));
+  const v = square.map((_, i) => square.map((__, j): number => (i === j ? 1 : 0)));
   for (let sweep = 0; sweep < 30; sweep++) {
     for (let p = 0; p < n; p++) {
       for (let q = p + 1; q < n; q++) {

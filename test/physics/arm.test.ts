@@ -26,7 +26,7 @@ beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "arm-probe-"));
   const file = path.join(folder, "probe.wasm");
   await run(process.execPath, [
-    path.join(root, "node_modules/assemblyscript/bin/asc.js"), "test/physics/arm-probe.ts", "--outFile", file, "--runtime", "stub",
+    path.join(root, "node_modules/assemblyscript/bin/asc.js"), "assembly/probes/arm.ts", "--outFile", file, "--runtime", "stub",
     "--importMemory", "--sharedMemory", "--initialMemory", "3", "--maximumMemory", "3", "--memoryBase", "65536", "-O3", "--noAssert",
     "--use", "abort=", "--enable", "simd", "--enable", "threads",
   ], { cwd: root });
@@ -58,7 +58,7 @@ describe("the arm's lanes against its definition", () => {
     let worst = 0;
     for (let i = 0; i < angles.length; i += 2) {
       memory.set(angles.slice(i, i + 2), extra / 8);
-      exported["sineCosineOf"]!(extra, extra + 16, extra + 32);
+      exported.sineCosineOf!(extra, extra + 16, extra + 32);
       for (let lane = 0; lane < 2; lane++) {
         worst = Math.max(worst, Math.abs(memory[extra / 8 + 2 + lane]! - Math.sin(angles[i + lane]!)));
         worst = Math.max(worst, Math.abs(memory[extra / 8 + 4 + lane]! - Math.cos(angles[i + lane]!)));
@@ -74,8 +74,8 @@ describe("the arm's lanes against its definition", () => {
         put("Q", lane, q, true);
         put("REF", lane, q, true);
       }
-      exported["beginInterval"]!(pair);
-      exported["locateTool"]!(pair);
+      exported.beginInterval!(pair);
+      exported.locateTool!(pair);
       for (const [lane, q] of poses.entries()) {
         const { position, hand } = forwardKinematics(q);
         const expected = [...position, hand[0][2], hand[1][2], hand[2][2]];
@@ -93,8 +93,8 @@ describe("the arm's lanes against its definition", () => {
         put("QD", lane, qd);
         for (const [i, value] of torque.entries()) memory[extra / 8 + 2 * i + lane] = value;
       }
-      exported["beginInterval"]!(pair);
-      exported["accelerateWith"]!(pair, extra);
+      exported.beginInterval!(pair);
+      exported.accelerateWith!(pair, extra);
       for (const [lane, { q, qd, torque }] of states.entries()) {
         const { a, bias } = acceleration(q, qd, torque);
         expect(measure(get("BIAS", lane), bias, { absolute: 2e-13 }).share).toBeLessThanOrEqual(1);
@@ -119,8 +119,8 @@ describe("the arm's lanes against its definition", () => {
         put("GOAL", lane, goal);
         put("GOAL_HEIGHT", lane, [0.12]);
       }
-      exported["beginInterval"]!(pair);
-      exported["advanceReference"]!(pair);
+      exported.beginInterval!(pair);
+      exported.advanceReference!(pair);
       for (const [lane, { q, goal }] of lanes.entries()) {
         let expected = q;
         for (let iteration = 0; iteration < 3; iteration++) {

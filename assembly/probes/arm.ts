@@ -1,11 +1,11 @@
 // Entry of a module that only the tests of the arm are built with: parts of the arm that the environments never call alone.
-export { locateTool } from "../../assembly/physics/arm-contact";
-export { beginInterval } from "../../assembly/physics/arm";
-export { advanceReference } from "../../assembly/physics/arm-reference";
-export { generalVelocity } from "../../assembly/physics/arm-reference-general";
-export * from "../../assembly/physics/arm-lanes";
-import { accelerate } from "../../assembly/physics/arm-dynamics";
-import { sinCos } from "../../assembly/physics/trig";
+export { locateTool } from "../physics/arm-contact";
+export { beginInterval } from "../physics/arm";
+export { advanceReference } from "../physics/arm-reference";
+export { generalVelocity } from "../physics/arm-reference-general";
+export * from "../physics/arm-lanes";
+import { accelerate } from "../physics/arm-dynamics";
+import { sinCos } from "../physics/trig";
 
 /** Torques of seven v128 at `torques`. */
 export function accelerateWith(at: usize, torques: usize): void {
