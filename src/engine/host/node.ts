@@ -16,11 +16,14 @@ export async function openGpu(dawnOptions: readonly string[]): Promise<GPU | und
   return module.create([...dawnOptions]);
 }
 
-/** Starts a worker that evaluates `source` with `message` as the constant `workerData`; it never keeps the process alive. */
+/**
+ * Starts a worker that evaluates `source` with `message` as the constant `workerData`; it never keeps the process alive.
+ * The options of the process are not for it: `--input-type=module` would make its source an ES module.
+ */
 export function startWorker(source: string, message: unknown): HostWorker {
   const worker = new Worker(`const { workerData, parentPort } = require("node:worker_threads");
 const report = (text) => parentPort.postMessage(text);
-${source}`, { eval: true, workerData: message });
+${source}`, { eval: true, workerData: message, execArgv: [] });
   const ready = new Promise<void>((resolve, reject) => {
     worker.once("message", () => { resolve(); });
     worker.once("error", reject);
