@@ -174,8 +174,8 @@ export interface VectorEnvironment extends Disposable {
    * anew at once. A wrong size, a NaN or an infinite action is refused before anything moves.
    */
   stepChunk(actions: Float32Array): ChunkResult | Promise<ChunkResult>;
-  /** The verdict on the last finished episode of environment `index`. */
-  outcome(index: number): EpisodeOutcome;
+  /** The verdict on the last finished episode of environment `index`, or on the running one as it stands. */
+  outcome(index: number, episode?: "finished" | "running"): EpisodeOutcome;
   /** Draws environment `index` as it stands. */
   render(index?: number): Image;
   /** Gives everything back. Twice is once. */

@@ -3,6 +3,7 @@ export { avoidScene, modeOf } from "./avoid-scene.js";
 export type { Demonstration } from "./demonstration.js";
 export { drawAvoid, type AvoidDrawing, type AvoidPath } from "./drawing/avoid.js";
 export { Canvas, type Colour, type TextStyle } from "./drawing/canvas.js";
+export { encodeGif, encodePng, type GifOptions } from "./drawing/encode.js";
 export { drawPushT, type Box, type PushTPicture, type PushTPose } from "./drawing/pusht.js";
 export { PhiloxStream } from "../core/philox.js";
 export { resolveChunking, selectExecuted, type Chunking, type ChunkingOptions } from "./chunking.js";

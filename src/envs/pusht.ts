@@ -206,17 +206,17 @@ export class PushT implements VectorEnvironment {
     return { agentX, agentY, blockX, blockY, blockAngle };
   }
 
-  outcome(index: number): EpisodeOutcome {
+  outcome(index: number, episode: "finished" | "running" = "finished"): EpisodeOutcome {
     this.#batch.checkIndex(index);
-    const { finished } = this.result;
-    const length = finished.get(index, "length");
-    if (finished.get(index, "success") === 1) return { success: true, reason: "success", detail: `Success after ${length} steps.` };
+    const table = this.result[episode];
+    const length = table.get(index, "length");
+    if (table.get(index, "success") === 1) return { success: true, reason: "success", detail: `Success after ${length} steps.` };
     if (this.options.task === "reach") {
       return { success: false, reason: "outOfSteps", detail: `The point was not reached within ${length} steps.` };
     }
-    const best = finished.get(index, "maxCoverage");
+    const best = table.get(index, "maxCoverage");
     const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-    const untouched = finished.get(index, "contactSteps") === 0;
+    const untouched = table.get(index, "contactSteps") === 0;
     return {
       success: false,
       reason: untouched ? "neverTouched" : "outOfSteps",

@@ -26,12 +26,13 @@ export type EnvironmentOptions<Name extends EnvironmentName> = Parameters<(typeo
  * @example const env = await environment("pusht-reach", { count: 16 });
  */
 export function environment<Name extends EnvironmentName>(name: Name, options: EnvironmentOptions<Name> = {}): Promise<VectorEnvironment> {
-  if (!Object.hasOwn(factories, name)) {
-    const nearest = nearestName(name, environmentNames);
-    return Promise.reject(new DifftuneError("OPTION", `There is no environment "${name}".`, {
+  const asked: unknown = name;
+  if (typeof asked !== "string" || !Object.hasOwn(factories, asked)) {
+    const nearest = typeof asked === "string" ? nearestName(asked, environmentNames) : undefined;
+    return Promise.reject(new DifftuneError("OPTION", `There is no environment "${String(asked)}".`, {
       hint: nearest === undefined ? `There are ${environmentNames.join(", ")}.` : `Did you mean "${nearest}"?`,
       expected: environmentNames,
-      got: name,
+      got: asked,
     }));
   }
   const factory = factories[name] as (options: EnvironmentOptions<Name>) => Promise<VectorEnvironment>;

@@ -151,10 +151,10 @@ export class VectorisedEnvironment implements VectorEnvironment {
     return this.result;
   }
 
-  outcome(index: number): EpisodeOutcome {
-    const { finished } = this.result;
-    const length = finished.get(index, "length");
-    if (finished.get(index, "success") === 1) {
+  outcome(index: number, episode: "finished" | "running" = "finished"): EpisodeOutcome {
+    const table = this.result[episode];
+    const length = table.get(index, "length");
+    if (table.get(index, "success") === 1) {
       return { success: true, reason: "success", detail: `Success after ${length} steps.` };
     }
     return length === this.maxSteps
