@@ -28,7 +28,7 @@ afterAll(() => {
 });
 
 it("finds golden vectors that it can read", () => {
-  expect(entries.filter((entry) => (entry.kind === "file" ? entry.reader : entry.run) !== undefined)).not.toEqual([]);
+  expect(entries.filter((entry) => entry.kind === "folder" || entry.reader !== undefined)).not.toEqual([]);
 });
 
 describe.each(engines)("on %s", (engine) => {
@@ -53,17 +53,11 @@ describe("trajectories", () => {
   for (const entry of entries) {
     if (entry.kind === "file") continue;
     it(entry.name, async (context) => {
-      if (entry.run === undefined) {
-        const unread = new GoldenComparison(entry.name, "physics");
-        unread.unread("the whole folder", "there is no reader for it");
-        judge(unread.rows(), context);
-      } else {
-        const rows = await entry.run();
-        judge(
-          rows.map((row) => ({ ...row, file: `${entry.name}/${row.file}` })),
-          context,
-        );
-      }
+      const rows = await entry.run();
+      judge(
+        rows.map((row) => ({ ...row, file: `${entry.name}/${row.file}` })),
+        context,
+      );
     });
   }
 });

@@ -8,7 +8,9 @@ export function formatReport(rows: readonly GoldenRow[]): string {
     const key = `${row.file}\u0000${row.engine}`;
     groups.set(key, [...(groups.get(key) ?? []), row]);
   }
-  const lines = [...groups.values()].map((group) => {
+  // File by file, engines below each other.
+  const ordered = [...groups.values()].sort(([a], [b]) => (a!.file < b!.file ? -1 : a!.file > b!.file ? 1 : 0));
+  const lines = ordered.map((group) => {
     const judged = group.filter((row) => !isUnread(row));
     const { file, engine } = group[0]!;
     const worst = judged.reduce<GoldenRow | undefined>((a, b) => (a === undefined || shareOf(b) > shareOf(a) ? b : a), undefined);

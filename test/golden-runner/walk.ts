@@ -1,15 +1,15 @@
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { runAvoidGolden } from "./avoid.ts";
 import type { Reader } from "./reader.ts";
 import { readers } from "./readers.ts";
 import type { GoldenRow } from "./row.ts";
+import { runAvoidGolden } from "./avoid.ts";
 import { runPushtGolden } from "./pusht.ts";
 
 /** Something of the golden folder that can be compared, or that nothing here can read. */
 export type GoldenEntry =
   | { readonly kind: "file"; readonly name: string; readonly reader: Reader | undefined }
-  | { readonly kind: "folder"; readonly name: string; readonly run: (() => Promise<GoldenRow[]>) | undefined };
+  | { readonly kind: "folder"; readonly name: string; readonly run: () => Promise<GoldenRow[]> };
 
 /** Folders of safetensors files; each file has a reader of its own, run on every engine. */
 const fileFolders = ["dppo", "alignment"] as const;
