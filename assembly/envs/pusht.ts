@@ -8,10 +8,12 @@ import {
   ACTIVE_ARBITERS, ACTIVE_CONTACTS, AGENT_VX, AGENT_VY, AGENT_X, AGENT_Y, BLOCK_ANGLE, BLOCK_COS, BLOCK_SIN, BLOCK_VBX, BLOCK_VBY,
   BLOCK_VX, BLOCK_VY, BLOCK_W, BLOCK_WB, BLOCK_X, BLOCK_Y, CONTACTS, CONTACT_BIAS, CONTACT_FIRST, CONTACT_JBIAS, CONTACT_JN,
   CONTACT_NMASS, CONTACT_NX, CONTACT_NY, CONTACT_ORDER, CONTACT_PAIR, CONTACT_POINTS, CONTACT_R1X, CONTACT_R1Y, CONTACT_R2X,
-  CONTACT_R2Y, CONTACT_STRIDE, ORIGIN_X, ORIGIN_Y, SCENE_BYTES, VERTICES,
+  CONTACT_R2Y, CONTACT_STRIDE, GROUP_SCENES, ORIGIN_X, ORIGIN_Y, SCENE_BYTES, TARGET_X, TARGET_Y,
+  VERTICES,
 } from "../physics/planar/memory";
 import { useExactSearch } from "../physics/planar/collide";
-import { driveScene, resetScene } from "../physics/planar/scene";
+import { driveGroup, driveScene, resetScene } from "../physics/planar/scene";
+import { GROUP } from "../physics/planar/solver";
 import { drawInteger, drawNormal, seedTwister, TWISTER_BYTES } from "../physics/mersenne-twister";
 import { sineCosine, cosine, sine } from "../physics/trigonometry";
 import {
@@ -42,6 +44,8 @@ export const PUSHT_COLLISION: u32 = BATCH_OPTIONS + 68;
 export const PUSHT_TASK: u32 = BATCH_OPTIONS + 72;
 /** u32: 1 = success ends the episode; 0 = it runs until it is truncated. */
 export const PUSHT_END_ON_SUCCESS: u32 = BATCH_OPTIONS + 76;
+/** u32: 1 = an episode is truncated when the T's centre of gravity leaves the canvas, 0..511. */
+export const PUSHT_TRUNCATE_OUTSIDE: u32 = BATCH_OPTIONS + 80;
 
 export const PUSHT_FAST: u32 = 0;
 export const PUSHT_EXACT: u32 = 1;
@@ -78,6 +82,7 @@ const TRACE_SIZE: u32 = 16;
 const PHYSICS_STEPS: i32 = 10;
 const TWO_PI: f64 = 6.283185307179586;
 const REACH_SCALE: f64 = 256.0;
+const CANVAS_EDGE: f64 = 511.0;
 
 /** The nine keypoints in the block's frame. */
 const KEYPOINTS: usize = memory.data<f64>([
@@ -268,17 +273,22 @@ function boxFlags(batch: usize, x: f64, y: f64): u32 {
   return square === 0.0 ? STEP_IN_BOX | STEP_OVERLAPS_BOX : STEP_OVERLAPS_BOX;
 }
 
+/** The walls are thin: an agent can press the T through them. */
+function isOutside(state: usize): bool {
+  const x = load<f64>(state, BLOCK_X);
+  const y = load<f64>(state, BLOCK_Y);
+  return x < 0.0 || x > CANVAS_EDGE || y < 0.0 || y > CANVAS_EDGE;
+}
+
 // @ts-ignore: decorator
 @inline
 function addTo(place: usize, amount: f64): void {
   store<f64>(place, load<f64>(place) + amount);
 }
 
-/** One env step; returns 0 while the episode goes on, 1 if it terminated, 2 if it was truncated. */
-function step(batch: usize, environment: u32, index: u32): u32 {
+/** What follows the physics of env step `index`: reward, flags, statistics, observation, and whether the episode is over. */
+function judge(batch: usize, environment: u32, index: u32): void {
   const state = stateOf(batch, environment);
-  driveScene(state, actionOf(batch, environment, index, 0), actionOf(batch, environment, index, 1), PHYSICS_STEPS);
-
   const x = load<f64>(state, AGENT_X);
   const y = load<f64>(state, AGENT_Y);
   const covered = currentCoverage(state);
@@ -321,9 +331,45 @@ function step(batch: usize, environment: u32, index: u32): u32 {
   }
   if (load<u32>(batch, BATCH_TRACE) !== 0) writeTrace(batch, environment, index + 1, state, reward, succeeded);
 
-  if (succeeded && load<u32>(batch, PUSHT_END_ON_SUCCESS) !== 0) return 1;
+  store<u32>(wordOf(batch, BATCH_STEPS, environment), index + 1);
   const limit = load<u32>(batch, BATCH_MAX_STEPS);
-  return limit !== 0 && load<f64>(running, EPISODE_LENGTH) >= <f64>limit ? 2 : 0;
+  if (succeeded && load<u32>(batch, PUSHT_END_ON_SUCCESS) !== 0) {
+    store<u32>(wordOf(batch, BATCH_TERMINATED, environment), 1);
+  } else if (
+    (limit !== 0 && load<f64>(running, EPISODE_LENGTH) >= <f64>limit)
+    || (load<u32>(batch, PUSHT_TRUNCATE_OUTSIDE) !== 0 && isOutside(state))
+  ) {
+    store<u32>(wordOf(batch, BATCH_TRUNCATED, environment), 1);
+  } else {
+    return;
+  }
+  closeEpisode(batch, environment);
+}
+
+// @ts-ignore: decorator
+@inline
+function hasEnded(batch: usize, environment: u32): bool {
+  return (load<u32>(wordOf(batch, BATCH_TERMINATED, environment)) | load<u32>(wordOf(batch, BATCH_TRUNCATED, environment))) !== 0;
+}
+
+/** Runs the chunk of the environments [from, to), at most GROUP, side by side: the solver works on their contacts at once. */
+function stepGroup(batch: usize, from: u32, to: u32): void {
+  const chunk = load<u32>(batch, BATCH_CHUNK);
+  const scenes = stateOf(batch, from) + GROUP_SCENES;
+  for (let index: u32 = 0; index < chunk; index++) {
+    let running: u32 = 0;
+    for (let environment = from; environment < to; environment++) {
+      if (hasEnded(batch, environment)) continue;
+      const state = stateOf(batch, environment);
+      store<f64>(state, actionOf(batch, environment, index, 0), TARGET_X);
+      store<f64>(state, actionOf(batch, environment, index, 1), TARGET_Y);
+      store<u32>(scenes + (<usize>running << 2), <u32>state);
+      running++;
+    }
+    if (running === 0) return;
+    driveGroup(scenes, running, PHYSICS_STEPS);
+    for (let environment = from; environment < to; environment++) if (!hasEnded(batch, environment)) judge(batch, environment, index);
+  }
 }
 
 /** Runs the chunk of actions of the environments [from, to); see `batch.ts` for what it writes. */
@@ -334,27 +380,21 @@ export function pusht_step_chunk(batch: usize, from: u32, to: u32): i32 {
   const chunk = load<u32>(batch, BATCH_CHUNK);
   const isAutomatic = load<u32>(batch, BATCH_AUTO_RESET) !== 0;
   for (let environment = from; environment < to; environment++) {
-    const terminated = wordOf(batch, BATCH_TERMINATED, environment);
-    const truncated = wordOf(batch, BATCH_TRUNCATED, environment);
-    const isStanding = !isAutomatic && (load<u32>(terminated) | load<u32>(truncated)) !== 0;
     store<f32>(wordOf(batch, BATCH_REWARDS, environment), 0.0);
-    let end: u32 = 0;
-    let index: u32 = 0;
-    if (!isStanding) {
-      store<u32>(terminated, 0);
-      store<u32>(truncated, 0);
-      if (load<u32>(batch, BATCH_TRACE) !== 0) writeTrace(batch, environment, 0, stateOf(batch, environment), 0.0, false);
-      while (index < chunk && end === 0) end = step(batch, environment, index++);
+    store<u32>(wordOf(batch, BATCH_STEPS, environment), 0);
+    if (isAutomatic) {
+      store<u32>(wordOf(batch, BATCH_TERMINATED, environment), 0);
+      store<u32>(wordOf(batch, BATCH_TRUNCATED, environment), 0);
     }
-    store<u32>(wordOf(batch, BATCH_STEPS, environment), index);
-    for (; index < chunk; index++) {
+    if (load<u32>(batch, BATCH_TRACE) !== 0) writeTrace(batch, environment, 0, stateOf(batch, environment), 0.0, false);
+  }
+  for (let environment = from; environment < to; environment += GROUP) stepGroup(batch, environment, min(environment + GROUP, to));
+  for (let environment = from; environment < to; environment++) {
+    for (let index = load<u32>(wordOf(batch, BATCH_STEPS, environment)); index < chunk; index++) {
       store<f32>(stepWordOf(batch, BATCH_STEP_REWARDS, environment, index), 0.0);
       store<u32>(stepWordOf(batch, BATCH_STEP_FLAGS, environment, index), 0);
     }
-    if (end === 0) continue;
-    store<u32>(end === 1 ? terminated : truncated, 1);
-    closeEpisode(batch, environment);
-    if (isAutomatic) begin(batch, environment);
+    if (isAutomatic && hasEnded(batch, environment)) begin(batch, environment);
   }
   return 0;
 }

@@ -23,6 +23,8 @@ const schema = v.pipe(
     successCoverage: v.optional(finiteNumber(0.01, 1), 0.95),
     /** Whether success ends the episode. Without it the episode runs to `maxSteps`, as in Diffusion Policy's maximum-reward score. */
     endOnSuccess: v.optional(v.boolean("It must be true or false."), true),
+    /** Whether an episode is truncated when the T's centre of gravity leaves the canvas; the walls are thin, an agent can press it through. */
+    truncateOutside: v.optional(v.boolean("It must be true or false."), false),
     /** A rectangle that the agent should stay out of, px; entering it is counted, not punished. */
     forbiddenBox: v.optional(v.strictObject({ x0: worldPx, y0: worldPx, x1: worldPx, y1: worldPx })),
     /** Where `reach` leads and the distance that counts as there, px. */
@@ -122,6 +124,7 @@ export async function createPushT(options: PushTOptions = {}): Promise<PushT> {
   batch.setWord("PUSHT_COLLISION", physics.constant(settings.collision === "fast" ? "PUSHT_FAST" : "PUSHT_EXACT"));
   batch.setWord("PUSHT_TASK", physics.constant(settings.task === "push" ? "PUSHT_PUSH" : "PUSHT_REACH"));
   batch.setWord("PUSHT_END_ON_SUCCESS", settings.endOnSuccess ? 1 : 0);
+  batch.setWord("PUSHT_TRUNCATE_OUTSIDE", settings.truncateOutside ? 1 : 0);
   return new PushT(name, batch, Object.freeze(settings), actionSpace);
 }
 

@@ -6,7 +6,7 @@
 import { BIAS_COEFFICIENT, COLLISION_PERSISTENCE, COLLISION_SLOP, INVERSE_MOMENT, TIME_STEP } from "./constants";
 import {
   ACTIVE_ARBITERS, ACTIVE_CONTACTS, ARBITERS, ARBITER_COUNT, ARBITER_IDS, ARBITER_JN, ARBITER_STAMP, ARBITER_STRIDE,
-  BLOCK_X, BLOCK_Y, CONTACTS, CONTACT_BIAS, CONTACT_FIRST, CONTACT_JBIAS, CONTACT_JN, CONTACT_JN_HOME, CONTACT_NMASS,
+  BLOCK_X, BLOCK_Y, CONTACTS, CONTACT_BIAS, CONTACT_FIRST, CONTACT_JBIAS, CONTACT_JN_HOME, CONTACT_NMASS,
   CONTACT_NX, CONTACT_NY, CONTACT_ORDER, CONTACT_OTHER_VX, CONTACT_OTHER_VY, CONTACT_P1X, CONTACT_P1Y, CONTACT_P2X, CONTACT_P2Y, CONTACT_PAIR,
   CONTACT_R1X, CONTACT_R1Y, CONTACT_R2X, CONTACT_R2Y, CONTACT_STRIDE, STAMP,
 } from "./memory";
@@ -65,14 +65,12 @@ export function addContact(
   else if (oldCount > 1 && oldId1 === id) jn = oldJn1;
 
   const contact = scene + CONTACTS + <usize>count * CONTACT_STRIDE;
-  store<f64>(contact, 0.0, CONTACT_JBIAS);
-  store<f64>(contact, jn, CONTACT_JN);
-  store<f64>(contact, -BIAS_COEFFICIENT * (depth < 0.0 ? depth : 0.0) / TIME_STEP, CONTACT_BIAS);
-  store<f64>(contact, 0.0, CONTACT_BIAS + 8);
-  store<f64>(contact, 0.0, CONTACT_OTHER_VX);
-  store<f64>(contact, otherVx, CONTACT_OTHER_VX + 8);
-  store<f64>(contact, 0.0, CONTACT_OTHER_VY);
-  store<f64>(contact, otherVy, CONTACT_OTHER_VY + 8);
+  const bias = -BIAS_COEFFICIENT * (depth < 0.0 ? depth : 0.0) / TIME_STEP;
+  const zero = f64x2.splat(0.0);
+  v128.store(contact, f64x2.replace_lane(zero, 1, jn), CONTACT_JBIAS);
+  v128.store(contact, f64x2.replace_lane(zero, 0, bias), CONTACT_BIAS);
+  v128.store(contact, f64x2.replace_lane(zero, 1, otherVx), CONTACT_OTHER_VX);
+  v128.store(contact, f64x2.replace_lane(zero, 1, otherVy), CONTACT_OTHER_VY);
   store<f64>(contact, nx, CONTACT_NX);
   store<f64>(contact, ny, CONTACT_NY);
   store<f64>(contact, r2x, CONTACT_R2X);

@@ -12,22 +12,26 @@ export const AGENT_X: usize = 0;
 export const AGENT_Y: usize = 8;
 export const AGENT_VX: usize = 16;
 export const AGENT_VY: usize = 24;
+/** Where it is driven to. */
+export const TARGET_X: usize = 480;
+export const TARGET_Y: usize = 488;
 
-// T: centre of gravity, raw angle, velocities; vbx, vby, wb are the bias velocities of one step
+// T: centre of gravity, raw angle
 export const BLOCK_X: usize = 32;
 export const BLOCK_Y: usize = 40;
 export const BLOCK_ANGLE: usize = 48;
-export const BLOCK_VX: usize = 56;
-export const BLOCK_VY: usize = 64;
-export const BLOCK_W: usize = 72;
-export const BLOCK_VBX: usize = 80;
-export const BLOCK_VBY: usize = 88;
+// Velocities; each is a v128 with the bias velocity of the step (vbx, vby, wb), which the solver works on together
+export const BLOCK_VBX: usize = 64;
+export const BLOCK_VX: usize = 72;
+export const BLOCK_VBY: usize = 80;
+export const BLOCK_VY: usize = 88;
 export const BLOCK_WB: usize = 96;
+export const BLOCK_W: usize = 104;
 // Derived from the pose whenever it changes
-export const BLOCK_COS: usize = 104;
-export const BLOCK_SIN: usize = 112;
-export const ORIGIN_X: usize = 120;
-export const ORIGIN_Y: usize = 128;
+export const BLOCK_COS: usize = 112;
+export const BLOCK_SIN: usize = 120;
+export const ORIGIN_X: usize = 128;
+export const ORIGIN_Y: usize = 136;
 /** Eight world vertices x, y: bar then stem. */
 export const VERTICES: usize = 144;
 export const POLYGON_VERTICES_STRIDE: usize = 64;
@@ -38,7 +42,7 @@ export const BOX_STRIDE: usize = 32;
 export const FAT_BOXES: usize = 336;
 
 // Whole numbers, 4 bytes each
-export const STAMP: usize = 432;
+export const STAMP: usize = 436;
 /** Contacts of the last physics step. */
 export const ACTIVE_CONTACTS: usize = 440;
 /** Arbiters of the last physics step. */
@@ -53,7 +57,7 @@ export const TREE_SIDE: usize = 455;
 export const PAIR_LISTS: usize = 456;
 
 // Arbiters: one for each of {wall 0..3, disc} x {bar, stem}
-export const ARBITERS: usize = 480;
+export const ARBITERS: usize = 496;
 export const ARBITER_STRIDE: usize = 32;
 /** i32: stamp of the last step in which the pair touched. */
 export const ARBITER_STAMP: usize = 0;
@@ -65,7 +69,7 @@ export const ARBITER_IDS: usize = 8;
 export const ARBITER_JN: usize = 16;
 
 // Contacts of the current step, in solver order
-export const CONTACTS: usize = 800;
+export const CONTACTS: usize = 832;
 export const CONTACT_STRIDE: usize = 176;
 /** v128: accumulated bias impulse, accumulated normal impulse. */
 export const CONTACT_JBIAS: usize = 0;
@@ -99,7 +103,12 @@ export const CONTACT_FIRST: usize = 164;
 export const CONTACT_LIMIT: usize = 18;
 
 // Scratch of the distance search: two hulls of vertex pairs, a byte each
-export const HULL: usize = 3968;
-export const NEXT_HULL: usize = 4032;
+export const HULL: usize = 4000;
+export const NEXT_HULL: usize = 4064;
 
-export const SCENE_BYTES: usize = 4096;
+// Scratch of a group of scenes, in the first of them: addresses of all, of those in contact, and the solver's list
+export const GROUP_SCENES: usize = 4128;
+export const GROUP_TOUCHING: usize = 4160;
+export const GROUP_LIST: usize = 4192;
+
+export const SCENE_BYTES: usize = 5376;

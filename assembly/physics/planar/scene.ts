@@ -5,10 +5,11 @@
 import { DISC_RADIUS, GAIN_POSITION, GAIN_VELOCITY, TIME_STEP } from "./constants";
 import {
   ACTIVE_ARBITERS, ACTIVE_CONTACTS, AGENT_VX, AGENT_VY, AGENT_X, AGENT_Y, ARBITERS, ARBITER_STAMP, ARBITER_STRIDE,
-  BLOCK_ANGLE, BLOCK_VBX, BLOCK_VBY, BLOCK_VX, BLOCK_VY, BLOCK_W, BLOCK_WB, BLOCK_X, BLOCK_Y, CONTACT_POINTS, SCENE_BYTES, STAMP,
+  BLOCK_ANGLE, BLOCK_VBX, BLOCK_VBY, BLOCK_VX, BLOCK_VY, BLOCK_W, BLOCK_WB, BLOCK_X, BLOCK_Y, CONTACT_POINTS, GROUP_LIST,
+  GROUP_SCENES, GROUP_TOUCHING, SCENE_BYTES, STAMP, TARGET_X, TARGET_Y,
 } from "./memory";
 import { placeOrigin, placeShapes, setBlockAngle, setBlockPosition, turnBlock } from "./body";
-import { solve } from "./solver";
+import { rest, solve, warmStart } from "./solver";
 import { buildTree, findPairs } from "./tree";
 
 /** Poses at which the shapes are inserted into the broad phase, before any reset pose is known. */
@@ -46,22 +47,52 @@ export function resetScene(scene: usize, order: u32, agentX: f64, agentY: f64, b
     setBlockPosition(scene, blockX, blockY);
   }
   placeShapes(scene);
-  physicsStep(scene, true);
+  if (advance(scene, true)) {
+    store<u32>(scene, <u32>scene, GROUP_TOUCHING);
+    solve(scene + GROUP_TOUCHING, 1, scene + GROUP_LIST);
+  }
   store<u32>(scene, 0, CONTACT_POINTS);
 }
 
-/** Runs `steps` physics steps (ten make a control step) towards the target (x, y). */
+/** Runs `steps` physics steps (ten make a control step) of one scene towards the target (x, y). */
 export function driveScene(scene: usize, targetX: f64, targetY: f64, steps: i32): void {
-  store<u32>(scene, 0, CONTACT_POINTS);
+  store<f64>(scene, targetX, TARGET_X);
+  store<f64>(scene, targetY, TARGET_Y);
+  store<u32>(scene + GROUP_SCENES, <u32>scene);
+  driveGroup(scene + GROUP_SCENES, 1, steps);
+}
+
+/**
+ * Runs `steps` physics steps of up to GROUP scenes in step. Their addresses stand at `scenes`, u32, each with its target; the
+ * scratch of the first is used.
+ */
+export function driveGroup(scenes: usize, count: u32, steps: i32): void {
+  const first = <usize>load<u32>(scenes);
+  const touching = first + GROUP_TOUCHING;
+  for (let i: u32 = 0; i < count; i++) store<u32>(<usize>load<u32>(scenes + (<usize>i << 2)), 0, CONTACT_POINTS);
   for (let step = 0; step < steps; step++) {
-    const vx = load<f64>(scene, AGENT_VX);
-    const vy = load<f64>(scene, AGENT_VY);
-    const ax = GAIN_POSITION * (targetX - load<f64>(scene, AGENT_X)) + GAIN_VELOCITY * (0.0 - vx);
-    const ay = GAIN_POSITION * (targetY - load<f64>(scene, AGENT_Y)) + GAIN_VELOCITY * (0.0 - vy);
-    store<f64>(scene, vx + ax * TIME_STEP, AGENT_VX);
-    store<f64>(scene, vy + ay * TIME_STEP, AGENT_VY);
-    physicsStep(scene, false);
+    let touchingCount: u32 = 0;
+    for (let i: u32 = 0; i < count; i++) {
+      const scene = <usize>load<u32>(scenes + (<usize>i << 2));
+      steerAgent(scene);
+      if (!advance(scene, false)) continue;
+      store<u32>(touching + (<usize>touchingCount << 2), <u32>scene);
+      touchingCount++;
+    }
+    if (touchingCount > 0) solve(touching, touchingCount, first + GROUP_LIST);
   }
+}
+
+/** PD control, once per physics step. */
+// @ts-ignore: decorator
+@inline
+function steerAgent(scene: usize): void {
+  const vx = load<f64>(scene, AGENT_VX);
+  const vy = load<f64>(scene, AGENT_VY);
+  const ax = GAIN_POSITION * (load<f64>(scene, TARGET_X) - load<f64>(scene, AGENT_X)) + GAIN_VELOCITY * (0.0 - vx);
+  const ay = GAIN_POSITION * (load<f64>(scene, TARGET_Y) - load<f64>(scene, AGENT_Y)) + GAIN_VELOCITY * (0.0 - vy);
+  store<f64>(scene, vx + ax * TIME_STEP, AGENT_VX);
+  store<f64>(scene, vy + ay * TIME_STEP, AGENT_VY);
 }
 
 /** Moves the T with the velocities of the last step; true if its pose changed. */
@@ -81,8 +112,11 @@ function moveBlock(scene: usize): bool {
   return true;
 }
 
-/** `isReset`: the shapes were just placed by hand, so the broad phase has to look at all of them. */
-function physicsStep(scene: usize, isReset: bool): void {
+/**
+ * The physics step up to the solver: motion, shapes, broad and narrow phase, warm starts. True if there is something to solve.
+ * `isReset`: the shapes were just placed by hand, so the broad phase has to look at all of them.
+ */
+function advance(scene: usize, isReset: bool): bool {
   store<i32>(scene, load<i32>(scene, STAMP) + 1, STAMP);
   const vx = load<f64>(scene, AGENT_VX);
   const vy = load<f64>(scene, AGENT_VY);
@@ -97,15 +131,11 @@ function physicsStep(scene: usize, isReset: bool): void {
   findPairs(scene, moved || isReset, x, y, vx, vy, DISC_RADIUS);
 
   const contacts = load<u32>(scene, ACTIVE_CONTACTS);
-  store<u32>(scene, load<u32>(scene, CONTACT_POINTS) + contacts, CONTACT_POINTS);
-  if (contacts > 0) {
-    solve(scene);
-  } else {
-    store<f64>(scene, load<f64>(scene, BLOCK_VX) * 0.0, BLOCK_VX);
-    store<f64>(scene, load<f64>(scene, BLOCK_VY) * 0.0, BLOCK_VY);
-    store<f64>(scene, load<f64>(scene, BLOCK_W) * 0.0, BLOCK_W);
-    store<f64>(scene, 0.0, BLOCK_VBX);
-    store<f64>(scene, 0.0, BLOCK_VBY);
-    store<f64>(scene, 0.0, BLOCK_WB);
+  if (contacts === 0) {
+    rest(scene);
+    return false;
   }
+  store<u32>(scene, load<u32>(scene, CONTACT_POINTS) + contacts, CONTACT_POINTS);
+  warmStart(scene);
+  return true;
 }
