@@ -7,7 +7,7 @@
 // disc  In the T's axes the rectangle is [left, right] x [top, bottom] and the centre is (x, y). With
 //         sx = max(left - x, x - right),  sy = max(top - y, y - bottom)
 //       both positive: the corner; else the face of the larger of the two, which is also the least penetrated one.
-// wall  Rectangle all on one side of the wall line with its nearest vertex between the wall's ends: that vertex.
+// wall  Apart: the nearest vertex, if it lies between the wall's ends. Overlapping: the least penetrated of six axes.
 import {
   BAR_BOTTOM, BAR_LEFT, BAR_RIGHT, BAR_TOP, DISC_RADIUS, STEM_BOTTOM, STEM_LEFT, STEM_RIGHT, STEM_TOP, TINY, WALLS, WALL_BOX,
   WALL_RADIUS, WALL_STRIDE,
@@ -17,12 +17,13 @@ import {
   POLYGON_VERTICES_STRIDE, VERTICES,
 } from "./memory";
 import { addContact, openArbiter } from "./arbiter";
+import { overlap } from "./box";
 import {
-  coreX, coreY, distance, finish, normalX, normalY, searchClosest, setPointQuery, setQuery, surfaceX, surfaceY,
+  coreX, coreY, distance, finish, finishNormal, normalX, normalY, searchClosest, setPointQuery, setQuery, surfaceX, surfaceY,
 } from "./search";
 
 /** Two features closer than this to a tie are left to the search; px. */
-const MARGIN: f64 = 1e-7;
+const MARGIN: f64 = 1e-9;
 
 let isExact: bool = false;
 
@@ -119,44 +120,42 @@ function discEdge(scene: usize, polygon: u32, x: f64, y: f64): i32 {
 function collideWall(scene: usize, wall: u32, polygon: u32): void {
   const ends = WALLS + <usize>wall * WALL_STRIDE;
   const box = scene + BOXES + <usize>polygon * BOX_STRIDE;
-  if (load<f64>(box) > load<f64>(ends, WALL_BOX + 16) || load<f64>(ends, WALL_BOX) > load<f64>(box, 16)) return;
-  if (load<f64>(box, 8) > load<f64>(ends, WALL_BOX + 24) || load<f64>(ends, WALL_BOX + 8) > load<f64>(box, 24)) return;
+  if (!overlap(box, ends + WALL_BOX)) return;
   const vertices = verticesOf(scene, polygon);
   setQuery(ends, vertices);
-  const vertex = isExact ? UNCERTAIN : wallVertex(wall, box, vertices);
-  if (vertex === UNCERTAIN) {
+  const edge = isExact ? UNCERTAIN : wallEdge(scene, wall, polygon, box, vertices);
+  if (edge === SEPARATE) return;
+  if (edge === UNCERTAIN) {
     const awayX = load<f64>(ends, WALL_BOX) * 0.5 + load<f64>(ends, WALL_BOX + 16) * 0.5 - (load<f64>(box) * 0.5 + load<f64>(box, 16) * 0.5);
     const awayY = load<f64>(ends, WALL_BOX + 8) * 0.5 + load<f64>(ends, WALL_BOX + 24) * 0.5 - (load<f64>(box, 8) * 0.5 + load<f64>(box, 24) * 0.5);
     searchClosest(scene, -awayY, awayX);
+    if (distance - WALL_RADIUS > 0.0) return;
   } else {
-    // The search leaves the two points in the order that keeps 0 on their left.
-    const isForward = leavesZeroLeft(ends, vertices + (<usize>vertex << 4));
-    finish(isForward ? <u32>vertex : <u32>vertex + 4, isForward ? <u32>vertex + 4 : <u32>vertex);
+    finishNormal(<u32>edge & 7, <u32>edge >> 3);
   }
-  if (distance - WALL_RADIUS > 0.0) return;
   clip(scene, wall, polygon, ends, vertices);
 }
 
-/** Whether cross(v - end 0, v - end 1) is positive. */
-function leavesZeroLeft(ends: usize, vertex: usize): bool {
-  const x0 = load<f64>(vertex) - load<f64>(ends);
-  const y0 = load<f64>(vertex, 8) - load<f64>(ends, 8);
-  const x1 = load<f64>(vertex) - load<f64>(ends, 16);
-  const y1 = load<f64>(vertex, 8) - load<f64>(ends, 24);
-  return x0 * y1 - y0 * x1 > 0.0;
-}
-
-/** The vertex nearest to the wall if it is the only near one, beside the wall's inside and outside its core; else UNCERTAIN. */
-function wallVertex(wall: u32, box: usize, vertices: usize): i32 {
+/**
+ * Edge of the difference set on which the search ends, packed as first point + 8 * second point; only the normal of a touching
+ * pair matters, so a pair too near the threshold is UNCERTAIN. The difference set of a wall and a rectangle has six edges: the wall with the lowest
+ * and with the highest vertex across it, and each face with one end of the wall. The edge of largest separation is the one.
+ */
+// @ts-ignore: decorator
+@inline
+function wallEdge(scene: usize, wall: u32, polygon: u32, box: usize, vertices: usize): i32 {
   const ends = WALLS + <usize>wall * WALL_STRIDE;
   // Walls 0 and 2 stand upright: distances run along x, the span along y.
   const across: usize = (wall & 1) === 0 ? 0 : 8;
   const along: usize = 8 - across;
   const line = load<f64>(ends + across);
-  const low = load<f64>(box + across);
-  const high = load<f64>(box + across + 16);
-  const isAbove = low > line + MARGIN;
-  if (!isAbove && high > line - MARGIN) return UNCERTAIN;
+  const below = load<f64>(box + across) - line;
+  const above = line - load<f64>(box + across + 16);
+  const isAbove = below > above;
+  const separation = isAbove ? below : above;
+  if (separation > WALL_RADIUS + MARGIN) return SEPARATE;
+  if (separation > WALL_RADIUS - MARGIN) return UNCERTAIN;
+
   let least = Infinity;
   let second = Infinity;
   let index = 0;
@@ -172,11 +171,46 @@ function wallVertex(wall: u32, box: usize, vertices: usize): i32 {
     }
   }
   if (second - least < MARGIN) return UNCERTAIN;
-  const beside = load<f64>(vertices + (<usize>index << 4) + along);
-  const end0 = load<f64>(ends + along);
-  const end1 = load<f64>(ends + along + 16);
-  if (beside < Math.min(end0, end1) + MARGIN || beside > Math.max(end0, end1) - MARGIN) return UNCERTAIN;
-  return index;
+  // The two points in the order that keeps the difference set on their right.
+  const isForward = isAbove !== (wall === 2);
+  const wallPair = isForward ? index | (index + 4) << 3 : index + 4 | index << 3;
+  if (separation > MARGIN) {
+    const beside = load<f64>(vertices + (<usize>index << 4) + along);
+    const end0 = load<f64>(ends + along);
+    const end1 = load<f64>(ends + along + 16);
+    const isBetween = beside > Math.min(end0, end1) + MARGIN && beside < Math.max(end0, end1) - MARGIN;
+    return isBetween ? wallPair : UNCERTAIN;
+  }
+  if (separation > -MARGIN) return UNCERTAIN;
+
+  // The cores may overlap: the wall's ends in the T's axes, against the faces.
+  const cs = load<f64>(scene, BLOCK_COS);
+  const sn = load<f64>(scene, BLOCK_SIN);
+  const x0 = load<f64>(ends) - load<f64>(scene, ORIGIN_X);
+  const y0 = load<f64>(ends, 8) - load<f64>(scene, ORIGIN_Y);
+  const x1 = load<f64>(ends, 16) - load<f64>(scene, ORIGIN_X);
+  const y1 = load<f64>(ends, 24) - load<f64>(scene, ORIGIN_Y);
+  const endX0 = cs * x0 + sn * y0;
+  const endY0 = cs * y0 - sn * x0;
+  const endX1 = cs * x1 + sn * y1;
+  const endY1 = cs * y1 - sn * x1;
+  const isBar = polygon === 0;
+  const left = (isBar ? BAR_LEFT : STEM_LEFT) - Math.max(endX0, endX1);
+  const top = (isBar ? BAR_TOP : STEM_TOP) - Math.max(endY0, endY1);
+  const right = Math.min(endX0, endX1) - (isBar ? BAR_RIGHT : STEM_RIGHT);
+  const bottom = Math.min(endY0, endY1) - (isBar ? BAR_BOTTOM : STEM_BOTTOM);
+  const isLeft = left > right;
+  const isTop = top > bottom;
+  const x = isLeft ? left : right;
+  const y = isTop ? top : bottom;
+  const face = Math.max(x, y);
+  if (face > -MARGIN || Math.abs(face - separation) < MARGIN || Math.abs(separation - (isAbove ? above : below)) < MARGIN) return UNCERTAIN;
+  if (separation > face) return wallPair;
+  if (Math.abs(x - y) < MARGIN || Math.abs(x > y ? endX0 - endX1 : endY0 - endY1) < MARGIN) return UNCERTAIN;
+  const from = x > y ? (isLeft ? 0 : 2) : (isTop ? 1 : 3);
+  const isEnd1 = x > y ? isLeft === endX1 > endX0 : isTop === endY1 > endY0;
+  const end = isEnd1 ? 4 : 0;
+  return from + end | ((from + 3 & 3) + end) << 3;
 }
 
 // @ts-ignore: decorator

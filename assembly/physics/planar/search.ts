@@ -140,6 +140,15 @@ export function finish(a: u32, b: u32): void {
   normalY = py * inverse;
 }
 
+/** The normal of `finish` alone, for an edge whose nearest point lies inside it. */
+export function finishNormal(a: u32, b: u32): void {
+  const edgeX = differenceX(b) - differenceX(a);
+  const edgeY = differenceY(b) - differenceY(a);
+  const scale = 1.0 / (Math.sqrt(edgeX * edgeX + edgeY * edgeY) + TINY);
+  normalX = edgeY * scale;
+  normalY = -edgeX * scale;
+}
+
 /** Expands the hull of three points around 0 until its nearest edge is an edge of the difference set. */
 function expand(scene: usize, a: u32, b: u32, c: u32): void {
   let hull = scene + HULL;

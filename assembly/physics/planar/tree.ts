@@ -8,6 +8,7 @@ import { COLLISION_SLOP, WALLS, WALL_BOX, WALL_STRIDE } from "./constants";
 import {
   BAR, BLOCK_VX, BLOCK_VY, BOXES, BOX_STRIDE, DISC, FAT_BOXES, PAIR_LISTS, STEM, TREE_LEAVES, TREE_SIDE,
 } from "./memory";
+import { overlap } from "./box";
 import { collide } from "./collide";
 
 /** Fattening of a box as a share of its size and of its velocity; the reference uses the same float as for the slop. */
@@ -23,13 +24,6 @@ function fatBox(scene: usize, leaf: u32): usize {
 @inline
 function listOf(scene: usize, leaf: u32): usize {
   return scene + PAIR_LISTS + (<usize>(leaf - DISC) << 2);
-}
-
-/** Whether two boxes (left, bottom, right, top) meet; touching counts. */
-// @ts-ignore: decorator
-@inline
-export function overlap(a: usize, b: usize): bool {
-  return load<f64>(a) <= load<f64>(b, 16) && load<f64>(b) <= load<f64>(a, 16) && load<f64>(a, 8) <= load<f64>(b, 24) && load<f64>(b, 8) <= load<f64>(a, 24);
 }
 
 function remember(scene: usize, leaf: u32, first: u32): void {
