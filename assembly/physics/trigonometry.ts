@@ -1,11 +1,15 @@
-// Sine and cosine in f64, the same bits on every machine, and the bits of the C library that the reference physics ran on
-// (its build without fused multiply-add).
+// Sine and cosine in f64, the same bits on every machine: those of the C library that the reference physics ran on, in its
+// build with fused multiply-add.
 //
 //   x  = r + q pi/2,  |r| <= pi/4, r as a sum of two doubles                       reduction by a four-part pi/2
 //   |r| = k/128 + h,  |h| <= 1/256, S = sin(k/128), C = cos(k/128) from a table    each a sum of two doubles
 //   sin |r| = S + (S (cos h - 1) + C sin h),   cos |r| = C + (C (cos h - 1) - S sin h)
 //
 // Error below 0.55 ulp. Arguments up to 1e8 are reduced with full accuracy.
+//
+// WebAssembly has no fused multiply-add for f64. The correction in brackets is three hundred times smaller than the result, so its
+// own last bits matter only where the sum lies next to the middle of two doubles. There, and only there (one angle in twenty),
+// it is computed again with every multiply-add rounded once, in software.
 import { SINE_TABLE } from "./sine-table";
 
 /** Results of the last `sineCosine`; WebAssembly functions called from AssemblyScript return one value only. */
@@ -44,25 +48,102 @@ const P7: f64 = -0.00019841269834414642;
 const P9: f64 = 2.755729806860771e-6;
 const P11: f64 = -2.5022014848318398e-8;
 
+/** Largest change of the correction that rounding each multiply-add once can make, with room to spare. */
+const CORRECTION_SPREAD: f64 = 3e-18;
+/** The same for the power series, as a share of its terms. */
+const SERIES_SPREAD: f64 = 8.881784197001252e-16;
+/** 2^27 + 1 splits a double into two halves whose products are exact. */
+const SPLITTER: f64 = 134217729.0;
+
+/** a b + c, rounded once: the product as a sum of two doubles, then the sum of three. */
+function fused(a: f64, b: f64, c: f64): f64 {
+  const product = a * b;
+  const stretchedA = a * SPLITTER;
+  const highA = stretchedA - (stretchedA - a);
+  const lowA = a - highA;
+  const stretchedB = b * SPLITTER;
+  const highB = stretchedB - (stretchedB - b);
+  const lowB = b - highB;
+  const productRest = highA * highB - product + highA * lowB + lowA * highB + lowA * lowB;
+  const sum = product + c;
+  const share = sum - product;
+  const sumRest = product - (sum - share) + (c - share);
+  return sum + (sumRest + productRest);
+}
+
+// @ts-ignore: decorator
+@inline
+function multiplyAdd(a: f64, b: f64, c: f64, isFused: bool): f64 {
+  return isFused ? fused(a, b, c) : a * b + c;
+}
+
+/** What the power series adds to x. */
+// @ts-ignore: decorator
+@inline
+function seriesTail(x: f64, rest: f64, isFused: bool): f64 {
+  const xx = x * x;
+  let sum = multiplyAdd(P11, xx, P9, isFused);
+  sum = multiplyAdd(sum, xx, P7, isFused);
+  sum = multiplyAdd(sum, xx, P5, isFused);
+  sum = multiplyAdd(sum, xx, P3, isFused);
+  return multiplyAdd(multiplyAdd(sum, x, -0.5 * rest, isFused), xx, rest, isFused);
+}
+
+/** S (cos h - 1) + C sin h for h + rest. */
+// @ts-ignore: decorator
+@inline
+function sineCorrection(row: usize, h: f64, rest: f64, isFused: bool): f64 {
+  const hh = h * h;
+  const s = h + multiplyAdd(h * hh, multiplyAdd(hh, S5, S3, isFused), rest, isFused);
+  const c = multiplyAdd(h, rest, hh * multiplyAdd(hh, multiplyAdd(hh, C6, C4, isFused), C2, isFused), isFused);
+  const tail = multiplyAdd(s, load<f64>(row, 24), load<f64>(row, 8), isFused);
+  return multiplyAdd(load<f64>(row, 16), s, multiplyAdd(-load<f64>(row), c, tail, isFused), isFused);
+}
+
+/** C (cos h - 1) - S sin h. */
+// @ts-ignore: decorator
+@inline
+function cosineCorrection(row: usize, h: f64, isFused: bool): f64 {
+  const hh = h * h;
+  const s = multiplyAdd(h * hh, multiplyAdd(hh, S5, S3, isFused), h, isFused);
+  const c = hh * multiplyAdd(hh, multiplyAdd(hh, C6, C4, isFused), C2, isFused);
+  const tail = multiplyAdd(-s, load<f64>(row, 8), load<f64>(row, 24), isFused);
+  return multiplyAdd(-load<f64>(row), s, multiplyAdd(-load<f64>(row, 16), c, tail, isFused), isFused);
+}
+
+// The careful forms are functions of their own: inlined, they would crowd the common path.
+
+function carefulSeriesTail(x: f64, rest: f64): f64 {
+  return seriesTail(x, rest, true);
+}
+
+function carefulSineCorrection(row: usize, h: f64, rest: f64): f64 {
+  return sineCorrection(row, h, rest, true);
+}
+
+function carefulCosineCorrection(row: usize, h: f64): f64 {
+  return cosineCorrection(row, h, true);
+}
+
 /** sin(x + rest); rest is far below the last bit of x. */
 function sineNear(x: f64, rest: f64): f64 {
   const magnitude = Math.abs(x);
   if (magnitude < SERIES_LIMIT) {
-    const xx = x * x;
-    const tail = ((((P11 * xx + P9) * xx + P7) * xx + P5) * xx + P3) * x - 0.5 * rest;
-    return x + (tail * xx + rest);
+    const tail = seriesTail(x, rest, false);
+    const spread = (magnitude * x * x + Math.abs(rest)) * SERIES_SPREAD;
+    const low = x + (tail - spread);
+    return low === x + (tail + spread) ? low : x + carefulSeriesTail(x, rest);
   }
-  const dx = x <= 0.0 ? -rest : rest;
   const shifted = ROUND_128TH + magnitude;
   const node = shifted - ROUND_128TH;
   const row = SINE_TABLE + ((<usize>(node * 128.0)) << 5);
   const h = magnitude - node;
-  const hh = h * h;
-  const s = h + (dx + h * hh * (S3 + hh * S5));
-  const c = h * dx + hh * (C2 + hh * (C4 + hh * C6));
-  const sn = load<f64>(row);
-  const correction = load<f64>(row, 8) + s * load<f64>(row, 24) - sn * c + load<f64>(row, 16) * s;
-  return copysign<f64>(sn + correction, x);
+  const dx = x <= 0.0 ? -rest : rest;
+  const base = load<f64>(row);
+  const correction = sineCorrection(row, h, dx, false);
+  const low = base + (correction - CORRECTION_SPREAD);
+  const value = low === base + (correction + CORRECTION_SPREAD) ? low : base + carefulSineCorrection(row, h, dx);
+  return copysign<f64>(value, x);
 }
 
 /** cos(x + rest). */
@@ -71,12 +152,10 @@ function cosineNear(x: f64, rest: f64): f64 {
   const node = ROUND_128TH + magnitude - ROUND_128TH;
   const row = SINE_TABLE + ((<usize>(node * 128.0)) << 5);
   const h = magnitude - node + (x < 0.0 ? -rest : rest);
-  const hh = h * h;
-  const s = h + h * hh * (S3 + hh * S5);
-  const c = hh * (C2 + hh * (C4 + hh * C6));
-  const cs = load<f64>(row, 16);
-  const correction = load<f64>(row, 24) - s * load<f64>(row, 8) - cs * c - load<f64>(row) * s;
-  return cs + correction;
+  const base = load<f64>(row, 16);
+  const correction = cosineCorrection(row, h, false);
+  const low = base + (correction - CORRECTION_SPREAD);
+  return low === base + (correction + CORRECTION_SPREAD) ? low : base + carefulCosineCorrection(row, h);
 }
 
 /** Leaves the sine and the cosine of `x` in `sine` and `cosine`. */
