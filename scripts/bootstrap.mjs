@@ -64,7 +64,7 @@ export async function hashSources() {
       return entries
         .filter((entry) => entry.isFile())
         .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"))
-        .filter((file) => !file.includes("/generated/"));
+        .filter((file) => !file.includes("/generated/") && !file.endsWith(".md"));
     }),
   );
   const files = [...sourceFiles, ...listed.flat().sort()];

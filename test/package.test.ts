@@ -87,7 +87,7 @@ const everything = `
 
 describe("the archive", () => {
   test("holds the built library, the kernels to read, and the papers; nothing else", () => {
-    const expected = /^(dist\/.*\.(js|d\.ts)|kernels\/.*\.wgsl|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
+    const expected = /^(dist\/.*\.(js|d\.ts)|kernels\/(README\.md|.*\.wgsl)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
     expect(packed.map((file) => file.path).filter((file) => !expected.test(file))).toEqual([]);
     const files = new Set(packed.map((file) => file.path));
     for (const file of ["README.md", "CHANGELOG.md", "LICENSE", "dist/index.js", "dist/index.d.ts", "dist/cli/main.js"]) {
