@@ -16,14 +16,14 @@ fn precise_log(x: f32) -> f32 {
   return e * 0.693359375 + (m + (p + e * -2.12194440e-4 - 0.5 * z));
 }
 
-// (sin 2 pi u, cos 2 pi u) for u in [0, 1]: quarter turns off exactly, then polynomials on [-pi/4, pi/4].
+// (sin 2 pi u, cos 2 pi u) for u in [-1, 1]: quarter turns off exactly, then polynomials on [-pi/4, pi/4].
 fn sine_cosine_turns(u: f32) -> vec2<f32> {
   let quarter = round(4.0 * u);
   let r = (u - 0.25 * quarter) * 6.2831853;
   let z = r * r;
   let s = ((-1.9515295891e-4 * z + 8.3321608736e-3) * z - 1.6666654611e-1) * z * r + r;
   let c = ((2.443315711809948e-5 * z - 1.388731625493765e-3) * z + 4.166664568298827e-2) * z * z - 0.5 * z + 1.0;
-  let q = u32(quarter);
+  let q = bitcast<u32>(i32(quarter));
   let sine = select(s, c, (q & 1u) == 1u);
   let cosine = select(c, s, (q & 1u) == 1u);
   return vec2<f32>(select(sine, -sine, (q & 2u) == 2u), select(cosine, -cosine, ((q + 1u) & 2u) == 2u));

@@ -1,6 +1,10 @@
 import type { AnyKernelSpec } from "../engine/kernel-spec.js";
 import { activationKernels } from "./nn/activation.js";
+import { columnKernels } from "./nn/columns.js";
+import { layerNormKernels } from "./nn/layer-norm.js";
 import { linearKernels } from "./nn/linear.js";
+import { rowGatherKernels } from "./nn/row-gather.js";
+import { timestepEmbeddingKernels } from "./nn/timestep-embedding.js";
 import { adamwKernels } from "./optim/adamw.js";
 import { emaKernels } from "./optim/ema.js";
 import { gradientNormKernels } from "./optim/gradient-norm.js";
@@ -12,10 +16,14 @@ import { randomKernels } from "./rng/random.js";
 export const kernels: readonly AnyKernelSpec[] = [
   ...activationKernels,
   ...adamwKernels,
+  ...columnKernels,
   ...emaKernels,
   ...gaeKernels,
   ...gradientNormKernels,
+  ...layerNormKernels,
   ...linearKernels,
   ...randomKernels,
   ...rewardScaleKernels,
+  ...rowGatherKernels,
+  ...timestepEmbeddingKernels,
 ];

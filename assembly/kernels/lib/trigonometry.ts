@@ -7,7 +7,7 @@ export let sine: v128 = f32x4.splat(0);
 export let cosine: v128 = f32x4.splat(0);
 
 /**
- * Sets {@link sine} and {@link cosine} for u in [0, 1], absolute error below 2e-7: quarter turns come off exactly, then
+ * Sets {@link sine} and {@link cosine} for u in [-1, 1], absolute error below 2e-7: quarter turns come off exactly, then
  * polynomials on [-π/4, π/4].
  */
 // @ts-ignore: decorator
