@@ -1,10 +1,12 @@
 import type { Reader } from "./reader.ts";
+import { readActivations } from "./readers/activations.ts";
 import { readOptimizer } from "./readers/optimizer.ts";
 import { readAdvantages, readRewardScale } from "./readers/returns.ts";
 import { readAlignmentSchedules, readRateSchedule, readSchedule } from "./readers/tables.ts";
 
 /** The reader of every file, by folder and name. A file that is not here is listed as not compared. */
 export const readers: Readonly<Record<string, Reader | undefined>> = {
+  "dppo/activations_posemb": readActivations,
   "dppo/schedule": readSchedule,
   "dppo/gae": readAdvantages,
   "dppo/reward_scaler": readRewardScale,
