@@ -113,6 +113,9 @@ const START_DRAWS: i32 = 16;
 /** Milliseconds that the reference may take to settle at a start. */
 const SETTLE_LIMIT: i32 = 4000;
 
+/** The only observation kind: desired x, y, then actual x, y. */
+export const AVOID_STATE: u32 = 0;
+
 export function avoid_batch_bytes(count: u32, chunk: u32, stacked: u32, observationKind: u32, record: u32): u32 {
   return observationKind !== 0 ? 0 : layOutBatch(0, KIND_AVOID, count, chunk, stacked, 2, 0, 4, 2, TRACE_SIZE, RECORD_BYTES, record);
 }
@@ -458,4 +461,21 @@ function uniform(counter: u64): f64 {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
   z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
   return <f64>((z ^ (z >> 31)) >> 11) * 1.1102230246251565e-16;
+}
+
+/**
+ * Where the hand of one environment is, f64 x 7 at `out`: desired x, y; reported x, y, z; and x, y where the joints as they are
+ * now put it, one physics step ahead of the report (the planar model has no such step).
+ */
+export function avoid_pose(batch: usize, environment: u32, out: usize): void {
+  const record = stateOf(batch, environment), pair = record + RECORD_PAIR;
+  memory.copy(out, record + RECORD_DESIRED, 40);
+  memory.copy(out + 40, record + RECORD_ACTUAL, 16);
+  if (load<u32>(batch, AVOID_LEVEL) !== 0) return;
+  gather(pair, 0, record);
+  gather(pair, 8, record);
+  beginInterval(pair);
+  locateTool(pair);
+  store<f64>(out, load<f64>(pair, TCP), 40);
+  store<f64>(out, load<f64>(pair, TCP + 16), 48);
 }

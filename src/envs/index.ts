@@ -1,6 +1,8 @@
 /** The environments of difftune: `difftune/envs`. */
+export { Avoid, avoidStepFlags, createAvoid, type AvoidOptions, type AvoidPose, type AvoidSettings } from "./avoid.js";
 export { avoidScene, modeOf } from "./avoid-scene.js";
 export type { Demonstration } from "./demonstration.js";
+export { replay, replayAvoidRows, type AvoidRows, type Deviation, type ReplayOptions, type ReplayReport } from "./replay.js";
 export { drawAvoid, type AvoidDrawing, type AvoidPath } from "./drawing/avoid.js";
 export { Canvas, type Colour, type TextStyle } from "./drawing/canvas.js";
 export { encodeGif, encodePng, type GifOptions } from "./drawing/encode.js";

@@ -1,6 +1,7 @@
 import { DifftuneError } from "../core/errors.js";
 import { nearestName } from "../core/options.js";
 import type { VectorEnvironment } from "./environment.js";
+import { createAvoid, type AvoidOptions } from "./avoid.js";
 import { createPushT, type PushTOptions } from "./pusht.js";
 
 /** The environments that have a name of their own: presets of the factories. */
@@ -9,6 +10,10 @@ const factories = {
   pusht: (options: PushTOptions) => createPushT(options),
   /** Push-T without the pushing: drive the agent to a point. A policy learns it within a minute, so a pipeline that fails here is broken. */
   "pusht-reach": (options: PushTOptions) => createPushT({ task: "reach", maxSteps: 50, ...options }),
+  /** Drive the rod past six cylinders to the line. */
+  avoid: (options: AvoidOptions) => createAvoid(options),
+  /** Avoid without the obstacles: only the line is paid. */
+  "avoid-free": (options: AvoidOptions) => createAvoid({ obstacles: false, reward: "plain", ...options }),
 } as const;
 
 /** Name of a built-in environment. */

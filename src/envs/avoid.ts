@@ -1,0 +1,212 @@
+import * as v from "valibot";
+import { finiteNumber, oneOf, parseOptions, wholeNumber } from "../core/options.js";
+import { avoidScene, modeOf } from "./avoid-scene.js";
+import { Batch, batchOptions } from "./batch.js";
+import { drawAvoid } from "./drawing/avoid.js";
+import { Space, type ChunkResult, type EpisodeOutcome, type Image, type VectorEnvironment } from "./environment.js";
+
+const tableMetres = finiteNumber(-2, 2);
+const yesOrNo = v.boolean("It must be true or false.");
+
+const schema = v.pipe(
+  v.strictObject({
+    ...batchOptions,
+    /** `arm` (default): the seven joints under their controller, 35 steps of 1 ms. `planar`: a fitted point, about 2 mm off and many times faster. */
+    physics: v.optional(oneOf(["arm", "planar"]), "arm"),
+    /** What is paid: passing the third row by gap `m5` (nearest the robot) to `m8`, plus the line; or the line alone, `plain`. */
+    reward: v.optional(oneOf(["m5", "m6", "m7", "m8", "plain"]), "m5"),
+    /** Pays 1 only where gap and line both hold, and nothing else. */
+    sparse: v.optional(yesOrNo, false),
+    /** 1 (default): a step answers with the state in which its action was chosen, as in DPPO. 0: with the state that it led to. */
+    observationDelay: v.optional(v.picklist([0, 1], "It must be 0 or 1."), 1),
+    /** Whether the six cylinders stand there. */
+    obstacles: v.optional(yesOrNo, true),
+    /** Height of the set-point, m. 0.12 (default) is DPPO's; the recordings of D3IL were made at 0.12235930599. */
+    height: v.optional(finiteNumber(0.02, 0.4), 0.12),
+    /** Starts are drawn from this rectangle, m; without it every episode starts at the task's own point. */
+    startBox: v.optional(v.strictObject({ x0: tableMetres, y0: tableMetres, x1: tableMetres, y1: tableMetres })),
+    /** Steps of 35 ms after which an episode is truncated; 0 never truncates. Nothing else ends an episode. */
+    maxSteps: v.optional(wholeNumber(0, 1_000_000_000), 100),
+  }),
+  v.check(({ startBox: box }) => box === undefined || (box.x0 <= box.x1 && box.y0 <= box.y1), "option startBox needs x0 <= x1 and y0 <= y1."),
+);
+
+/** Options of {@link createAvoid}. */
+export type AvoidOptions = v.InferInput<typeof schema>;
+
+/** The options that define an Avoid environment, resolved. */
+export type AvoidSettings = Readonly<Omit<v.InferOutput<typeof schema>, "memory" | "threads">>;
+
+const episodeColumns = ["modes", "collided", "obstacle", "bestChunk", "tableSteps"] as const;
+
+/** Bits of {@link Avoid.stepFlags}. */
+export const avoidStepFlags = Object.freeze({ inContact: 2, executed: 0x80000000 });
+
+/** Where the hand of one environment is and shall be, m. */
+export interface AvoidPose {
+  readonly desiredX: number;
+  readonly desiredY: number;
+  readonly actualX: number;
+  readonly actualY: number;
+  readonly actualZ: number;
+  /** Where the joints, as they are now, put the hand: 1 ms ahead of the reported position. */
+  readonly aheadX: number;
+  readonly aheadY: number;
+}
+
+type PoseRow = readonly [number, number, number, number, number, number, number];
+
+/**
+ * Avoid: a robot hand with a vertical rod is driven past six cylinders to a line, the D3IL task as DPPO uses it.
+ *
+ * @example
+ * const env = await createAvoid({ count: 50, actionSteps: 4 });
+ * const { observations } = await env.reset();
+ */
+export async function createAvoid(options: AvoidOptions = {}): Promise<Avoid> {
+  const { memory, threads, ...settings } = parseOptions(schema, options, "createAvoid");
+  const actionSpace = new Space([
+    { name: "incrementX", low: -0.0125, high: 0.0125, unit: "m" },
+    { name: "incrementY", low: -0.0125, high: 0.0125, unit: "m" },
+  ]);
+  const name = settings.obstacles ? "avoid" : "avoid-free";
+  const batch = await Batch.open(
+    { prefix: "avoid", name, observationKind: "AVOID_STATE", actionSpace, episodeColumns },
+    { ...settings, memory, threads },
+  );
+  if (settings.startBox !== undefined) {
+    batch.setDouble("AVOID_START_X0", settings.startBox.x0);
+    batch.setDouble("AVOID_START_Y0", settings.startBox.y0);
+    batch.setDouble("AVOID_START_X1", settings.startBox.x1);
+    batch.setDouble("AVOID_START_Y1", settings.startBox.y1);
+  }
+  batch.setDouble("AVOID_HEIGHT", settings.height);
+  batch.setWord("AVOID_LEVEL", settings.physics === "arm" ? 0 : 1);
+  batch.setWord("AVOID_REWARD_FLAG", rewardFlag(settings.reward));
+  batch.setWord("AVOID_SPARSE", settings.sparse ? 1 : 0);
+  batch.setWord("AVOID_OBSERVATION_DELAY", settings.observationDelay);
+  batch.setWord("AVOID_OBSTACLES", settings.obstacles ? 1 : 0);
+  return new Avoid(name, batch, Object.freeze(settings), actionSpace);
+}
+
+function rewardFlag(reward: AvoidSettings["reward"]): number {
+  return reward === "plain" ? 0 : Number(reward.slice(1));
+}
+
+/** E Avoid environments; see {@link createAvoid}. */
+export class Avoid implements VectorEnvironment {
+  readonly name: string;
+  readonly observationSpace = new Space([
+    { name: "desiredX", low: 0.2, high: 0.8, unit: "m" },
+    { name: "desiredY", low: -0.3, high: 0.5, unit: "m" },
+    { name: "actualX", low: 0.2, high: 0.8, unit: "m" },
+    { name: "actualY", low: -0.3, high: 0.5, unit: "m" },
+  ]);
+  readonly actionSpace: Space;
+  readonly options: AvoidSettings & Readonly<Record<string, unknown>>;
+  readonly #batch: Batch;
+
+  /** @internal Use {@link createAvoid}. */
+  constructor(name: string, batch: Batch, options: AvoidSettings, actionSpace: Space) {
+    this.name = name;
+    this.options = options;
+    this.actionSpace = actionSpace;
+    this.#batch = batch;
+  }
+
+  get count(): number {
+    return this.options.count;
+  }
+
+  get observationSteps(): number {
+    return this.options.observationSteps;
+  }
+
+  get actionSteps(): number {
+    return this.options.actionSteps;
+  }
+
+  get maxSteps(): number {
+    return this.options.maxSteps;
+  }
+
+  get actions(): Float32Array {
+    return this.#batch.actions;
+  }
+
+  get result(): ChunkResult {
+    return this.#batch.result;
+  }
+
+  /** Threads that simulate. */
+  get threads(): number {
+    return this.#batch.threads;
+  }
+
+  /** [E, Ta]: what happened in each step, bits of {@link avoidStepFlags}. */
+  get stepFlags(): Uint32Array {
+    return this.#batch.stepFlags;
+  }
+
+  /** [E, Ta, D]: the observation that each step answered with; undefined without the option `recordSteps`. */
+  get stepObservations(): Float32Array | undefined {
+    return this.#batch.stepObservations;
+  }
+
+  reset(seeds?: ArrayLike<number>): ChunkResult | Promise<ChunkResult> {
+    return this.#batch.reset(seeds);
+  }
+
+  /** Starts every environment with its hand at rest at a given place, [E, 2]: x, y. A place out of reach is refused. */
+  resetTo(starts: ArrayLike<number>): ChunkResult | Promise<ChunkResult> {
+    return this.#batch.resetTo(starts);
+  }
+
+  stepChunk(actions: Float32Array): ChunkResult | Promise<ChunkResult> {
+    return this.#batch.stepChunk(actions);
+  }
+
+  /** Where the hand of environment `index` is now, whatever the observation delay. */
+  pose(index = 0): AvoidPose {
+    this.#batch.checkIndex(index);
+    const { physics, pointer, scratch } = this.#batch;
+    physics.call("avoid_pose")(pointer, index, scratch.byteOffset);
+    const [desiredX, desiredY, actualX, actualY, actualZ, aheadX, aheadY] = scratch as unknown as PoseRow;
+    return { desiredX, desiredY, actualX, actualY, actualZ, aheadX, aheadY };
+  }
+
+  outcome(index: number, episode: "finished" | "running" = "finished"): EpisodeOutcome {
+    this.#batch.checkIndex(index);
+    const table = this.result[episode];
+    const length = table.get(index, "length");
+    const flags = table.get(index, "modes");
+    const mode = modeOf(flags);
+    if (table.get(index, "success") === 1) return { success: true, reason: "success", detail: `Success${mode === undefined ? "" : ` in mode ${mode}`}.` };
+    const failure = (reason: string, detail: string): EpisodeOutcome => ({ success: false, reason, detail });
+    if (table.get(index, "collided") === 1) {
+      const obstacle = avoidScene.obstacles[table.get(index, "obstacle")];
+      return failure("collision", `The rod touched the cylinder of ${obstacle?.name ?? "an unknown row"}.`);
+    }
+    const tableSteps = table.get(index, "tableSteps");
+    if (tableSteps > 0) return failure("outOfReach", `The hand left the arm's reach: the rod stood on the table for ${tableSteps} steps.`);
+    const rewarded = rewardFlag(this.options.reward);
+    const third = [5, 6, 7, 8].find((flag) => (flags & (1 << flag)) !== 0);
+    if (third === undefined) return failure("outOfSteps", `The third row was not passed within ${length} steps.`);
+    if (rewarded !== 0 && third !== rewarded) return failure("otherMode", `Passed the third row by gap m${third}; the reward is for m${rewarded}.`);
+    return failure("outOfSteps", `Passed the third row by gap m${third}, but no whole chunk lay behind the line within ${length} steps.`);
+  }
+
+  /** The picture of environment `index`: where the hand is, and is told to be. */
+  render(index = 0, width = 480): Image {
+    const { desiredX, desiredY, actualX, actualY } = this.pose(index);
+    return drawAvoid([], { width, obstacles: this.options.obstacles, hand: { actual: [actualX, actualY], desired: [desiredX, desiredY] } });
+  }
+
+  close(): void {
+    this.#batch.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
