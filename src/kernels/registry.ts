@@ -1,4 +1,5 @@
 import type { AnyKernelSpec } from "../engine/kernel-spec.js";
+import { denoiseKernels } from "./diffusion/denoise.js";
 import { activationKernels } from "./nn/activation.js";
 import { columnKernels } from "./nn/columns.js";
 import { layerNormKernels } from "./nn/layer-norm.js";
@@ -17,6 +18,7 @@ export const kernels: readonly AnyKernelSpec[] = [
   ...activationKernels,
   ...adamwKernels,
   ...columnKernels,
+  ...denoiseKernels,
   ...emaKernels,
   ...gaeKernels,
   ...gradientNormKernels,
