@@ -1,0 +1,105 @@
+import { DifftuneError } from "../core/errors.js";
+import type { ProgramRecorder } from "../engine/program.js";
+import type { Tensor } from "../engine/tensor.js";
+import { denoiseStep } from "../kernels/diffusion/denoise-step.js";
+import { copyColumns } from "../kernels/nn/copy-columns.js";
+import type { Denoiser, DenoiserSteps } from "../nn/denoiser.js";
+import type { DiffusionProcess, ProcessTables } from "./process.js";
+
+/** Tensors of a sampling. B rows, n executed steps, K' tuned steps, width = horizon x action size. */
+export interface SamplingTensors {
+  /** Parameters for the first n - K' steps; may be left out when K' = n. */
+  readonly frozen?: Tensor | undefined;
+  /** Parameters for the last K' steps; may be left out when K' = 0. */
+  readonly tuned?: Tensor | undefined;
+  /** Flattened observation stacks [B, conditionWidth]. */
+  readonly state: Tensor;
+  /** Normals [n + 1, B, width]: the initial latent, then one draw a step, before any clamp. */
+  readonly noise: Tensor;
+  /** Receives the sampled chunks [B, width]. */
+  readonly chunk: Tensor;
+  /** Receives the last K' transitions [B, K' + 1, width], noisiest first (spec 1.7). */
+  readonly chain?: Tensor | undefined;
+}
+
+/** Options of {@link recordSampling}. */
+export interface SamplingOptions {
+  readonly rows: number;
+  /** K': steps at the end of the chain that the tuned parameters run. */
+  readonly tunedSteps: number;
+  /** Deterministic in the sense of spec 1.5: DDPM still draws its posterior noise. */
+  readonly isDeterministic: boolean;
+}
+
+/** Records a whole denoising chain of a batch: one program, no read-back (spec 1.5 to 1.7). */
+export function recordSampling(
+  program: ProgramRecorder,
+  denoiser: Denoiser,
+  process: DiffusionProcess,
+  tables: ProcessTables,
+  tensors: SamplingTensors,
+  options: SamplingOptions,
+): void {
+  const { rows, tunedSteps, isDeterministic } = options;
+  const { width } = denoiser;
+  const n = process.stepCount;
+  if (!Number.isSafeInteger(tunedSteps) || tunedSteps < 0 || tunedSteps > n) {
+    throw new DifftuneError("OPTION", `tunedSteps must be a whole number from 0 to the ${n} executed steps.`, { got: tunedSteps });
+  }
+  const prepared = new Map<Tensor, DenoiserSteps>();
+  const network = (step: number): DenoiserSteps => {
+    const values = step >= n - tunedSteps ? tensors.tuned : tensors.frozen;
+    if (values === undefined) {
+      throw new DifftuneError("OPTION", `Step ${step} of ${n} has no parameters.`, {
+        hint: "The frozen parameters run the first n - K' steps, the tuned ones the last K'.",
+      });
+    }
+    let steps = prepared.get(values);
+    if (steps === undefined) {
+      steps = denoiser.prepare(program, values, tensors.state, tables.times, rows);
+      prepared.set(values, steps);
+    }
+    return steps;
+  };
+
+  const chain = tunedSteps > 0 ? tensors.chain : undefined;
+  const slots = tunedSteps + 1;
+  let x = program.temporary([rows, width], "latent");
+  copyColumns(program, { source: tensors.noise, target: x }, {
+    rows, columns: width, sourceStride: width, sourceColumn: 0, targetStride: width, targetColumn: 0,
+  });
+  if (chain !== undefined && tunedSteps === n) {
+    copyColumns(program, { source: x, target: chain }, {
+      rows, columns: width, sourceStride: width, sourceColumn: 0, targetStride: slots * width, targetColumn: 0,
+    });
+  }
+  for (let step = 0; step < n; step++) {
+    const isLast = step === n - 1;
+    const prediction = network(step)(x, step);
+    const next = isLast ? tensors.chunk : program.temporary([rows, width], `latent ${step + 1}`);
+    // Slot 0 holds the input of the first tuned step, slot j + 1 what its j-th gives.
+    const slot = step - (n - tunedSteps) + 1;
+    denoiseStep(program, {
+      x,
+      network: prediction,
+      noise: tensors.noise,
+      schedule: tables.schedule,
+      xNext: next,
+      chain: slot >= 0 ? chain : undefined,
+    }, {
+      rows,
+      width,
+      step,
+      std: process.samplingStd(step, isDeterministic),
+      x0Clip: process.x0Clip,
+      epsClip: process.noiseClip,
+      randnClip: process.drawClip,
+      finalClip: isLast ? process.finalClip : null,
+      predictEpsilon: process.predictsNoise,
+      noiseOffset: (step + 1) * rows * width,
+      chainSlot: Math.max(slot, 0),
+      chainSlots: slots,
+    });
+    x = next;
+  }
+}

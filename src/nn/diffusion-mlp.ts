@@ -1,0 +1,216 @@
+import { DifftuneError } from "../core/errors.js";
+import type { ProgramRecorder } from "../engine/program.js";
+import type { Tensor } from "../engine/tensor.js";
+import type { Activation } from "../kernels/nn/activation.js";
+import { concatColumns, copyColumns } from "../kernels/nn/copy-columns.js";
+import { timestepEmbedding } from "../kernels/nn/timestep-embedding.js";
+import type { Denoiser, DenoiserInputs, DenoiserSteps, DenoiserTape } from "./denoiser.js";
+import { createMlp, type Mlp, type Tape } from "./mlp.js";
+import { ParameterLayout } from "./parameters.js";
+import { addLinear, Pass, type LinearLayer } from "./pass.js";
+
+/** Options of {@link createDiffusionMlp}. */
+export interface DiffusionMlpOptions {
+  readonly actionSize: number;
+  /** Actions of a predicted chunk. */
+  readonly horizon: number;
+  /** Elements of the flattened observation stack. */
+  readonly conditionWidth: number;
+  /** Size of the time feature; even, at least 4. Default 16. */
+  readonly timeSize?: number;
+  /** Hidden sizes of the trunk. Default [256, 256]. */
+  readonly hidden?: readonly number[];
+  /** Sizes of an encoder of the state; none by default. */
+  readonly conditionHidden?: readonly number[];
+  /** Default `mish`. */
+  readonly activation?: Activation;
+  /** Default `identity`. */
+  readonly outputActivation?: Activation;
+  /** Default false. */
+  readonly useLayerNorm?: boolean;
+  /** Residual trunk instead of a plain one. Default false. */
+  readonly isResidual?: boolean;
+}
+
+/** Rows of tables that are bound one by one start on multiples of this many elements. */
+const rowAlignment = 64;
+
+/** Builds the MLP denoiser of DPPO (spec 3.1) with the parameter names of its checkpoints. */
+export function createDiffusionMlp(options: DiffusionMlpOptions): DiffusionMlp {
+  return new DiffusionMlp(options);
+}
+
+/** eps = trunk([x, time feature, state feature]), time feature = W3 mish(W1 posemb(t) + b1) + b3. */
+export class DiffusionMlp implements Denoiser {
+  readonly layout = new ParameterLayout();
+  readonly width: number;
+  readonly conditionWidth: number;
+  readonly #timeSize: number;
+  readonly #timeIn: LinearLayer;
+  readonly #timeOut: LinearLayer;
+  readonly #condition: Mlp | undefined;
+  readonly #stateWidth: number;
+  readonly #trunk: Mlp;
+
+  constructor(options: DiffusionMlpOptions) {
+    const timeSize = options.timeSize ?? 16;
+    for (const [name, value] of Object.entries({ actionSize: options.actionSize, horizon: options.horizon, conditionWidth: options.conditionWidth })) {
+      if (!Number.isSafeInteger(value) || value < 1) {
+        throw new DifftuneError("OPTION", `${name} must be a positive whole number.`, { got: value });
+      }
+    }
+    if (!Number.isSafeInteger(timeSize) || timeSize < 4 || timeSize % 2 !== 0) {
+      throw new DifftuneError("OPTION", "timeSize must be an even whole number from 4.", { got: timeSize });
+    }
+    this.width = options.horizon * options.actionSize;
+    this.conditionWidth = options.conditionWidth;
+    this.#timeSize = timeSize;
+    const activation = options.activation ?? "mish";
+    this.#timeIn = addLinear(this.layout, "time_embedding.1", timeSize, 2 * timeSize);
+    this.#timeOut = addLinear(this.layout, "time_embedding.3", 2 * timeSize, timeSize);
+    const conditionHidden = options.conditionHidden ?? [];
+    if (conditionHidden.length > 0) {
+      this.#condition = createMlp(this.layout, "cond_mlp", {
+        sizes: [options.conditionWidth, ...conditionHidden],
+        activation,
+      });
+    }
+    this.#stateWidth = conditionHidden.at(-1) ?? options.conditionWidth;
+    this.#trunk = createMlp(this.layout, "mlp_mean", {
+      sizes: [this.width + timeSize + this.#stateWidth, ...(options.hidden ?? [256, 256]), this.width],
+      activation,
+      outputActivation: options.outputActivation ?? "identity",
+      useLayerNorm: options.useLayerNorm ?? false,
+      isResidual: options.isResidual ?? false,
+    });
+  }
+
+  infer(program: ProgramRecorder, values: Tensor, inputs: DenoiserInputs, rows: number): Tensor {
+    const pass = new Pass(program, this.layout, values);
+    const time = this.#inferTime(pass, inputs.time, rows);
+    const state = this.#condition?.infer(pass, inputs.state, rows) ?? inputs.state;
+    return this.#trunk.infer(pass, this.#concat(pass, inputs.x, time, state, rows), rows);
+  }
+
+  forward(program: ProgramRecorder, values: Tensor, gradients: Tensor, inputs: DenoiserInputs, rows: number): DenoiserTape {
+    const pass = new Pass(program, this.layout, values, gradients);
+    const embedding = this.#embed(pass, inputs.time, rows);
+    const timeSum = pass.temporary([rows, 2 * this.#timeSize], "time sum");
+    const timeActivated = pass.temporary([rows, 2 * this.#timeSize], "time activated");
+    pass.linear(this.#timeIn, { x: embedding }, { y: timeSum, activated: timeActivated }, { rows, activation: "mish" });
+    const time = pass.temporary([rows, this.#timeSize], "time feature");
+    pass.linear(this.#timeOut, { x: timeActivated }, { y: time }, { rows });
+    const conditionTape = this.#condition?.forward(pass, inputs.state, rows);
+    const input = this.#concat(pass, inputs.x, time, conditionTape?.output ?? inputs.state, rows);
+    const trunkTape = this.#trunk.forward(pass, input, rows);
+    return {
+      output: trunkTape.output,
+      backward: (dOutput, wanted = {}) => this.#backward(pass, {
+        trunkTape, conditionTape, embedding, timeSum, timeActivated,
+      }, dOutput, rows, wanted),
+    };
+  }
+
+  prepare(program: ProgramRecorder, values: Tensor, state: Tensor, times: Tensor, rows: number): DenoiserSteps {
+    const pass = new Pass(program, this.layout, values);
+    const stepCount = times.length;
+    const time = this.#inferTime(pass, times, stepCount);
+    const stateFeature = this.#condition?.infer(pass, state, rows) ?? state;
+    // The first layer is linear in [x, time, state]: its time part is one bias a step, its state part one addend a row.
+    let steps: Tensor | undefined;
+    let stepStride = 0;
+    let addend: Tensor | undefined;
+    const prepareFirst = (layer: LinearLayer): void => {
+      const size = layer.outFeatures;
+      const biases = pass.temporary([stepCount, size], "step biases");
+      pass.linear(layer, { x: time }, { y: biases }, { rows: stepCount, columns: { column: this.width, count: this.#timeSize } });
+      stepStride = Math.ceil(size / rowAlignment) * rowAlignment;
+      steps = biases;
+      if (stepStride !== size) {
+        steps = pass.temporary([stepCount, stepStride], "aligned step biases");
+        copyColumns(program, { source: biases, target: steps }, {
+          rows: stepCount, columns: size, sourceStride: size, sourceColumn: 0, targetStride: stepStride, targetColumn: 0,
+        });
+      }
+      addend = pass.temporary([rows, size], "state addend");
+      pass.linear(layer, { x: stateFeature, bias: "none" }, { y: addend }, {
+        rows,
+        columns: { column: this.width + this.#timeSize, count: this.#stateWidth },
+      });
+    };
+    return (x, step) => this.#trunk.infer(pass, undefined, rows, (layer, outputs, activation) => {
+      if (steps === undefined) prepareFirst(layer);
+      if (steps === undefined || addend === undefined) throw new DifftuneError("INVARIANT", "The first layer is not prepared.");
+      const bias = steps.view(step * stepStride, [layer.outFeatures], `step bias ${step}`);
+      pass.linear(layer, { x, bias, addend }, outputs, { rows, activation, columns: { column: 0, count: this.width } });
+    });
+  }
+
+  #embed(pass: Pass, time: Tensor, rows: number): Tensor {
+    const embedding = pass.temporary([rows, this.#timeSize], "time embedding");
+    timestepEmbedding(pass.program, { time, embedding }, { rows, size: this.#timeSize });
+    return embedding;
+  }
+
+  #inferTime(pass: Pass, time: Tensor, rows: number): Tensor {
+    const hidden = pass.temporary([rows, 2 * this.#timeSize], "time activated");
+    pass.linear(this.#timeIn, { x: this.#embed(pass, time, rows) }, { activated: hidden }, { rows, activation: "mish" });
+    const feature = pass.temporary([rows, this.#timeSize], "time feature");
+    pass.linear(this.#timeOut, { x: hidden }, { y: feature }, { rows });
+    return feature;
+  }
+
+  #concat(pass: Pass, x: Tensor, time: Tensor, state: Tensor, rows: number): Tensor {
+    const input = pass.temporary([rows, this.#trunk.inFeatures], "trunk input");
+    concatColumns(pass.program, input, [
+      { source: x, columns: this.width },
+      { source: time, columns: this.#timeSize },
+      { source: state, columns: this.#stateWidth },
+    ], rows);
+    return input;
+  }
+
+  #backward(
+    pass: Pass,
+    tape: {
+      readonly trunkTape: Tape;
+      readonly conditionTape: Tape | undefined;
+      readonly embedding: Tensor;
+      readonly timeSum: Tensor;
+      readonly timeActivated: Tensor;
+    },
+    dOutput: Tensor,
+    rows: number,
+    wanted: { readonly x?: boolean; readonly state?: boolean },
+  ): { readonly dx: Tensor | undefined; readonly dState: Tensor | undefined } {
+    const T = this.#timeSize;
+    const needsState = wanted.state === true || tape.conditionTape !== undefined;
+    // Only the columns that somebody needs: the time feature always, x and the state's on demand.
+    const from = wanted.x === true ? 0 : this.width;
+    const to = this.width + T + (needsState ? this.#stateWidth : 0);
+    const dInput = this.#trunk.backward(pass, tape.trunkTape, dOutput, rows, { column: from, count: to - from });
+    if (dInput === undefined) throw new DifftuneError("INVARIANT", "The trunk gave no input gradient.");
+    const part = (column: number, columns: number, label: string): Tensor => {
+      if (columns === to - from) return dInput;
+      const target = pass.temporary([rows, columns], label);
+      copyColumns(pass.program, { source: dInput, target }, {
+        rows, columns, sourceStride: to - from, sourceColumn: column - from, targetStride: columns, targetColumn: 0,
+      });
+      return target;
+    };
+    const dTime = part(this.width, T, "time gradient");
+    pass.linearBackwardWeight(this.#timeOut, { dy: dTime, x: tape.timeActivated }, rows);
+    const dSum = pass.temporary([rows, 2 * T], "time sum gradient");
+    pass.linearBackwardInput(this.#timeOut, { dy: dTime, dx: dSum, pre: tape.timeSum }, { rows, activation: "mish" });
+    pass.linearBackwardWeight(this.#timeIn, { dy: dSum, x: tape.embedding }, rows);
+
+    let dState = needsState ? part(this.width + T, this.#stateWidth, "state feature gradient") : undefined;
+    if (this.#condition !== undefined && tape.conditionTape !== undefined && dState !== undefined) {
+      dState = this.#condition.backward(pass, tape.conditionTape, dState, rows, wanted.state === true ? "all" : undefined);
+    }
+    return {
+      dx: wanted.x === true ? part(0, this.width, "chunk gradient") : undefined,
+      dState: wanted.state === true ? dState : undefined,
+    };
+  }
+}

@@ -1,0 +1,147 @@
+import { DifftuneError } from "../core/errors.js";
+import type { ProgramRecorder } from "../engine/program.js";
+import type { Tensor } from "../engine/tensor.js";
+import type { Activation } from "../kernels/nn/activation.js";
+import { linear, linearBackwardInput, linearBackwardWeight, linearPack, packedLength } from "../kernels/nn/linear.js";
+import { uniformByFanIn, type ParameterLayout } from "./parameters.js";
+
+/** A linear layer: its sizes and the names of its parameters. */
+export interface LinearLayer {
+  readonly name: string;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+}
+
+/** Adds `name.weight` [O, I] and `name.bias` [O] to a layout, initialised as PyTorch does. */
+export function addLinear(layout: ParameterLayout, name: string, inFeatures: number, outFeatures: number): LinearLayer {
+  const initial = uniformByFanIn(inFeatures);
+  layout.add(`${name}.weight`, [outFeatures, inFeatures], initial);
+  layout.add(`${name}.bias`, [outFeatures], initial);
+  return { name, inFeatures, outFeatures };
+}
+
+/** Some input columns of a linear layer. */
+export interface Columns {
+  readonly column: number;
+  readonly count: number;
+}
+
+/** What a linear layer writes: its sum, its activation, or both. */
+export interface LinearOutputs {
+  readonly y?: Tensor;
+  readonly activated?: Tensor;
+}
+
+/**
+ * One network inside one program: where its parameters and gradients are, and which weights are packed already. Networks
+ * record their launches through it.
+ */
+export class Pass {
+  readonly program: ProgramRecorder;
+  readonly layout: ParameterLayout;
+  readonly #values: Tensor;
+  readonly #gradients: Tensor | undefined;
+  readonly #packed = new Map<string, Tensor>();
+
+  constructor(program: ProgramRecorder, layout: ParameterLayout, values: Tensor, gradients?: Tensor) {
+    if (values.length !== layout.length || (gradients !== undefined && gradients.length !== layout.length)) {
+      throw new DifftuneError("SHAPE", `Parameters "${values.label}" do not have the layout of this network.`, {
+        expected: layout.length,
+        got: [values.length, gradients?.length],
+      });
+    }
+    this.program = program;
+    this.layout = layout;
+    this.#values = values;
+    this.#gradients = gradients;
+  }
+
+  /** The parameter of a name. */
+  value(name: string): Tensor {
+    return this.layout.view(this.#values, name);
+  }
+
+  /** Where the gradient of a parameter goes. */
+  gradient(name: string): Tensor {
+    if (this.#gradients === undefined) throw new DifftuneError("INVARIANT", `This pass records no gradients (${name}).`);
+    return this.layout.view(this.#gradients, name);
+  }
+
+  /** Memory inside one run. */
+  temporary(shape: readonly number[], label: string): Tensor {
+    return this.program.temporary(shape, label);
+  }
+
+  /** Records y = x W^T + b (+ addend) over some input columns (all by default); see the kernel `linear`. */
+  linear(
+    layer: LinearLayer,
+    inputs: { readonly x: Tensor; readonly bias?: Tensor | "own" | "none"; readonly addend?: Tensor },
+    outputs: LinearOutputs,
+    options: { readonly rows: number; readonly activation?: Activation; readonly columns?: Columns },
+  ): void {
+    const columns = options.columns ?? { column: 0, count: layer.inFeatures };
+    const bias = inputs.bias === undefined || inputs.bias === "own" ? this.value(`${layer.name}.bias`)
+      : inputs.bias === "none" ? undefined : inputs.bias;
+    linear(this.program, {
+      x: inputs.x,
+      packed: this.#packedWeight(layer, columns),
+      bias,
+      addend: inputs.addend,
+      y: outputs.y,
+      activated: outputs.activated,
+    }, {
+      rows: options.rows,
+      inFeatures: columns.count,
+      outFeatures: layer.outFeatures,
+      activation: options.activation ?? "identity",
+    });
+  }
+
+  /** Records the gradient of some input columns (all by default); see the kernel `linear_backward_input`. */
+  linearBackwardInput(
+    layer: LinearLayer,
+    tensors: { readonly dy: Tensor; readonly dx: Tensor; readonly pre?: Tensor; readonly addend?: Tensor },
+    options: { readonly rows: number; readonly activation?: Activation; readonly columns?: Columns },
+  ): void {
+    const columns = options.columns ?? { column: 0, count: layer.inFeatures };
+    linearBackwardInput(this.program, { ...tensors, weight: this.value(`${layer.name}.weight`) }, {
+      rows: options.rows,
+      inFeatures: columns.count,
+      outFeatures: layer.outFeatures,
+      rowStride: layer.inFeatures,
+      column: columns.column,
+      activation: options.activation ?? "identity",
+    });
+  }
+
+  /** Records the gradients of weight and bias. */
+  linearBackwardWeight(layer: LinearLayer, tensors: { readonly dy: Tensor; readonly x: Tensor }, rows: number): void {
+    linearBackwardWeight(this.program, {
+      ...tensors,
+      dWeight: this.gradient(`${layer.name}.weight`),
+      dBias: this.gradient(`${layer.name}.bias`),
+    }, {
+      rows,
+      inFeatures: layer.inFeatures,
+      outFeatures: layer.outFeatures,
+      rowStride: layer.inFeatures,
+      column: 0,
+    });
+  }
+
+  #packedWeight(layer: LinearLayer, columns: Columns): Tensor {
+    const key = `${layer.name}:${columns.column}:${columns.count}`;
+    let packed = this.#packed.get(key);
+    if (packed === undefined) {
+      packed = this.temporary([packedLength(columns.count, layer.outFeatures)], `packed ${key}`);
+      linearPack(this.program, { weight: this.value(`${layer.name}.weight`), packed }, {
+        outFeatures: layer.outFeatures,
+        inFeatures: columns.count,
+        rowStride: layer.inFeatures,
+        column: columns.column,
+      });
+      this.#packed.set(key, packed);
+    }
+    return packed;
+  }
+}
