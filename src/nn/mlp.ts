@@ -305,7 +305,7 @@ class ResidualMlp implements Mlp {
     const step = (input: Tensor, pre: Tensor, norm: NormTape | undefined): StepTape =>
       (norm === undefined ? { input, pre } : { input, pre, norm });
 
-    let stream: { sum: Tensor; activated: Tensor; pre: Tensor; norm?: NormTape } | { sum: Tensor };
+    let stream: { readonly sum: Tensor; readonly activated?: Tensor };
     const firstBlock = this.#blocks[0];
     if (firstBlock === undefined) {
       const sum = wide(`${this.#input.name} sum`);
@@ -313,13 +313,14 @@ class ResidualMlp implements Mlp {
       stream = { sum };
       steps.push({ input: x, pre: sum });
     } else {
-      stream = activatedLinear(this.#input, { x }, firstBlock.norm1);
-      steps.push(step(x, stream.pre, stream.norm));
+      const first = activatedLinear(this.#input, { x }, firstBlock.norm1);
+      steps.push(step(x, first.pre, first.norm));
+      stream = first;
     }
     for (const [at, block] of this.#blocks.entries()) {
-      if (!("activated" in stream)) throw new DifftuneError("INVARIANT", "A block has no activated input.");
-      const inner = activatedLinear(block.l1, { x: stream.activated }, block.norm2);
-      steps.push(step(stream.activated, inner.pre, inner.norm));
+      const outer = required(stream.activated);
+      const inner = activatedLinear(block.l1, { x: outer }, block.norm2);
+      steps.push(step(outer, inner.pre, inner.norm));
       const following = this.#blocks[at + 1];
       if (following === undefined) {
         const sum = wide(`${block.l2.name} sum`);
