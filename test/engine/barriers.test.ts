@@ -1,0 +1,50 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { Device } from "../../src/engine/device.js";
+import type { Tensor } from "../../src/engine/tensor.js";
+import { activation } from "../../src/kernels/nn/activation.js";
+import { deviceFor, testNumbers } from "../kernels/harness.js";
+
+/** One step of a random program: which of five buffers it reads, which it writes, and how it splits them. */
+interface Step {
+  readonly from: number;
+  readonly to: number;
+  readonly rows: number;
+}
+
+const length = 5040;
+const bufferCount = 5;
+
+const steps = fc.array(
+  fc.record({
+    from: fc.integer({ min: 0, max: bufferCount - 1 }),
+    to: fc.integer({ min: 0, max: bufferCount - 1 }),
+    // Divisors of the length: equal splits need no barrier, unequal ones do.
+    rows: fc.constantFrom(1, 2, 3, 7, 16, 70, 720, 5040),
+  }).filter((step) => step.from !== step.to),
+  { minLength: 2, maxLength: 30 },
+);
+
+async function run(device: Device, program: readonly Step[]): Promise<Float32Array[]> {
+  const buffers: Tensor[] = Array.from({ length: bufferCount }, (_, at) =>
+    device.tensor([length], { label: `buffer ${at}`, data: testNumbers(length, at, 3) }));
+  using recorded = await device.program("random", (recorder) => {
+    for (const { from, to, rows } of program) {
+      activation(recorder, { x: buffers[from]!, y: buffers[to]! }, { rows, columns: length / rows, kind: "mish" });
+    }
+  });
+  recorded.run();
+  recorded.run();
+  const results = (await device.readAll(buffers)) as Float32Array[];
+  for (const buffer of buffers) device.free(buffer);
+  return results;
+}
+
+test("any program gives the bits of one thread on 2 and on 4", async () => {
+  const [one, two, four] = await Promise.all([deviceFor("wasm", 1), deviceFor("wasm", 2), deviceFor("wasm", 4)]);
+  await fc.assert(fc.asyncProperty(steps, async (program) => {
+    const expected = await run(one, program);
+    expect(await run(two, program)).toEqual(expected);
+    expect(await run(four, program)).toEqual(expected);
+  }), { numRuns: 40 });
+});
