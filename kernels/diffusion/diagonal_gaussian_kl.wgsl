@@ -25,11 +25,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   if (b >= params.rows) { return; }
   var sum = 0.0;
   for (var n = b * params.width; n < (b + 1u) * params.width; n = n + 1u) {
-    let precision = exp(-2.0 * logStdQ[n]);
+    let inverse_variance = exp(-2.0 * logStdQ[n]);
     let ratio = exp(2.0 * (logStd[n] - logStdQ[n]));
     let difference = mean[n] - meanQ[n];
-    sum = sum + logStdQ[n] - logStd[n] + 0.5 * (ratio + difference * difference * precision) - 0.5;
-    dMean[n] = params.weight * difference * precision;
+    sum = sum + logStdQ[n] - logStd[n] + 0.5 * (ratio + difference * difference * inverse_variance) - 0.5;
+    dMean[n] = params.weight * difference * inverse_variance;
     dLogStd[n] = params.weight * (ratio - 1.0);
   }
   kl[b] = sum;

@@ -22,13 +22,13 @@ struct Params { rows: u32, width: u32, steps: u32, stdFloor: f32, weight: f32, p
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let b = invocation_number(group, groups, lane, 64u);
   if (b >= params.rows) { return; }
-  let std = max(schedule[min(step[b], params.steps - 1u) * 8u + 5u], params.stdFloor);
-  let precision = 1.0 / (std * std);
+  let deviation = max(schedule[min(step[b], params.steps - 1u) * 8u + 5u], params.stdFloor);
+  let inverse_variance = 1.0 / (deviation * deviation);
   var sum = 0.0;
   for (var n = b * params.width; n < (b + 1u) * params.width; n = n + 1u) {
     let difference = mean[n] - reference[n];
     sum = sum + difference * difference;
-    dMean[n] = params.weight * difference * precision;
+    dMean[n] = params.weight * difference * inverse_variance;
   }
-  kl[b] = 0.5 * sum * precision;
+  kl[b] = 0.5 * sum * inverse_variance;
 }

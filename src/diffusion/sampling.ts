@@ -2,7 +2,7 @@ import { DifftuneError } from "../core/errors.js";
 import type { ProgramRecorder } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
 import { denoiseStep } from "../kernels/diffusion/denoise-step.js";
-import { copyColumns } from "../kernels/nn/copy-columns.js";
+import { copyColumns } from "../kernels/nn/columns.js";
 import type { Denoiser, DenoiserSteps } from "../nn/denoiser.js";
 import type { DiffusionProcess, ProcessTables } from "./process.js";
 
@@ -65,12 +65,12 @@ export function recordSampling(
   const chain = tunedSteps > 0 ? tensors.chain : undefined;
   const slots = tunedSteps + 1;
   let x = program.temporary([rows, width], "latent");
-  copyColumns(program, { source: tensors.noise, target: x }, {
-    rows, columns: width, sourceStride: width, sourceColumn: 0, targetStride: width, targetColumn: 0,
+  copyColumns(program, { src: tensors.noise.view(0, [rows, width]), dst: x }, {
+    rows, columns: width, srcStride: width, srcColumn: 0, dstStride: width, dstColumn: 0,
   });
   if (chain !== undefined && tunedSteps === n) {
-    copyColumns(program, { source: x, target: chain }, {
-      rows, columns: width, sourceStride: width, sourceColumn: 0, targetStride: slots * width, targetColumn: 0,
+    copyColumns(program, { src: x, dst: chain }, {
+      rows, columns: width, srcStride: width, srcColumn: 0, dstStride: slots * width, dstColumn: 0,
     });
   }
   for (let step = 0; step < n; step++) {

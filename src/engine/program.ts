@@ -1,4 +1,5 @@
 import { DifftuneError } from "../core/errors.js";
+import type { TensorOptions } from "./device.js";
 import type { AnyKernelSpec, BufferSpec, KernelSpec, ParamLayout, ParamValues, ScalarType } from "./kernel-spec.js";
 import { elementCount, Tensor, viewAlignmentBytes, type Storage } from "./tensor.js";
 
@@ -20,6 +21,8 @@ export interface ProgramRecorder {
   readonly label: string;
   /** Memory that lives inside one run: contents are undefined before it is written, and later temporaries reuse it. */
   temporary(shape: readonly number[], label: string, dtype?: ScalarType): Tensor;
+  /** Numbers that never change, kept with the program: tables that kernels read. */
+  constant(data: ArrayLike<number>, label: string, dtype?: ScalarType): Tensor;
   /** Adds one launch. Refuses wrong sizes, types and aliases at once. */
   launch<P extends ParamLayout, B extends Readonly<Record<string, BufferSpec<P>>>>(
     spec: KernelSpec<P, B>,
@@ -130,13 +133,27 @@ export class Recorder implements ProgramRecorder {
   readonly label: string;
   readonly launches: RecordedLaunch[] = [];
   readonly temporaries: TemporaryStorage[] = [];
+  /** Tensors that the program frees when it is closed. */
+  readonly constants: Tensor[] = [];
   readonly #owns: (storage: Storage) => boolean;
+  readonly #make: (shape: readonly number[], options: TensorOptions) => Tensor;
   #sealed = false;
 
-  /** @param owns whether a storage is a live one of the recording device */
-  constructor(label: string, owns: (storage: Storage) => boolean) {
+  /**
+   * @param owns whether a storage is a live one of the recording device
+   * @param make makes a tensor on it
+   */
+  constructor(label: string, owns: (storage: Storage) => boolean, make: (shape: readonly number[], options: TensorOptions) => Tensor) {
     this.label = label;
     this.#owns = owns;
+    this.#make = make;
+  }
+
+  constant(data: ArrayLike<number>, label: string, dtype: ScalarType = "f32"): Tensor {
+    this.#open();
+    const tensor = this.#make([data.length], { label: `${this.label}/${label}`, dtype, data });
+    this.constants.push(tensor);
+    return tensor;
   }
 
   temporary(shape: readonly number[], label: string, dtype: ScalarType = "f32"): Tensor {

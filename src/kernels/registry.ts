@@ -1,10 +1,12 @@
 import type { AnyKernelSpec } from "../engine/kernel-spec.js";
 import { denoiseKernels } from "./diffusion/denoise.js";
+import { gaussianKlKernels } from "./diffusion/gaussian-kl.js";
 import { activationKernels } from "./nn/activation.js";
 import { columnKernels } from "./nn/columns.js";
 import { layerNormKernels } from "./nn/layer-norm.js";
 import { linearKernels } from "./nn/linear.js";
 import { rowGatherKernels } from "./nn/row-gather.js";
+import { stochasticHeadKernels } from "./nn/stochastic-heads.js";
 import { timestepEmbeddingKernels } from "./nn/timestep-embedding.js";
 import { adamwKernels } from "./optim/adamw.js";
 import { emaKernels } from "./optim/ema.js";
@@ -21,11 +23,13 @@ export const kernels: readonly AnyKernelSpec[] = [
   ...denoiseKernels,
   ...emaKernels,
   ...gaeKernels,
+  ...gaussianKlKernels,
   ...gradientNormKernels,
   ...layerNormKernels,
   ...linearKernels,
   ...randomKernels,
   ...rewardScaleKernels,
   ...rowGatherKernels,
+  ...stochasticHeadKernels,
   ...timestepEmbeddingKernels,
 ];

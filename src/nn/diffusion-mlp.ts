@@ -2,8 +2,8 @@ import { DifftuneError } from "../core/errors.js";
 import type { ProgramRecorder } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
 import type { Activation } from "../kernels/nn/activation.js";
-import { concatColumns, copyColumns } from "../kernels/nn/copy-columns.js";
-import { timestepEmbedding } from "../kernels/nn/timestep-embedding.js";
+import { concatColumns, copyColumns } from "../kernels/nn/columns.js";
+import { timestepEmbedding, timestepFrequencies } from "../kernels/nn/timestep-embedding.js";
 import type { Denoiser, DenoiserInputs, DenoiserSteps, DenoiserTape } from "./denoiser.js";
 import { createMlp, type Mlp, type Tape } from "./mlp.js";
 import { ParameterLayout } from "./parameters.js";
@@ -128,8 +128,8 @@ export class DiffusionMlp implements Denoiser {
       steps = biases;
       if (stepStride !== size) {
         steps = pass.temporary([stepCount, stepStride], "aligned step biases");
-        copyColumns(program, { source: biases, target: steps }, {
-          rows: stepCount, columns: size, sourceStride: size, sourceColumn: 0, targetStride: stepStride, targetColumn: 0,
+        copyColumns(program, { src: biases, dst: steps }, {
+          rows: stepCount, columns: size, srcStride: size, srcColumn: 0, dstStride: stepStride, dstColumn: 0,
         });
       }
       addend = pass.temporary([rows, size], "state addend");
@@ -148,7 +148,8 @@ export class DiffusionMlp implements Denoiser {
 
   #embed(pass: Pass, time: Tensor, rows: number): Tensor {
     const embedding = pass.temporary([rows, this.#timeSize], "time embedding");
-    timestepEmbedding(pass.program, { time, embedding }, { rows, size: this.#timeSize });
+    const frequencies = pass.program.constant(timestepFrequencies(this.#timeSize), "time frequencies", "u32");
+    timestepEmbedding(pass.program, { t: time, frequencies, out: embedding }, { rows, dim: this.#timeSize });
     return embedding;
   }
 
@@ -162,11 +163,11 @@ export class DiffusionMlp implements Denoiser {
 
   #concat(pass: Pass, x: Tensor, time: Tensor, state: Tensor, rows: number): Tensor {
     const input = pass.temporary([rows, this.#trunk.inFeatures], "trunk input");
-    concatColumns(pass.program, input, [
-      { source: x, columns: this.width },
-      { source: time, columns: this.#timeSize },
-      { source: state, columns: this.#stateWidth },
-    ], rows);
+    concatColumns(pass.program, [
+      { tensor: x, columns: this.width },
+      { tensor: time, columns: this.#timeSize },
+      { tensor: state, columns: this.#stateWidth },
+    ], input, { rows });
     return input;
   }
 
@@ -193,8 +194,8 @@ export class DiffusionMlp implements Denoiser {
     const part = (column: number, columns: number, label: string): Tensor => {
       if (columns === to - from) return dInput;
       const target = pass.temporary([rows, columns], label);
-      copyColumns(pass.program, { source: dInput, target }, {
-        rows, columns, sourceStride: to - from, sourceColumn: column - from, targetStride: columns, targetColumn: 0,
+      copyColumns(pass.program, { src: dInput, dst: target }, {
+        rows, columns, srcStride: to - from, srcColumn: column - from, dstStride: columns, dstColumn: 0,
       });
       return target;
     };

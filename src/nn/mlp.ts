@@ -1,7 +1,7 @@
 import { DifftuneError } from "../core/errors.js";
 import type { Tensor } from "../engine/tensor.js";
 import { activation, activationBackward, type Activation } from "../kernels/nn/activation.js";
-import { layerNorm, layerNormBackward } from "../kernels/nn/layer-norm.js";
+import { layerNorm, layerNormBackward, layerNormBackwardWeight } from "../kernels/nn/layer-norm.js";
 import { addLinear, type Columns, type LinearLayer, type LinearOutputs, type Pass } from "./pass.js";
 import type { ParameterLayout } from "./parameters.js";
 
@@ -37,9 +37,8 @@ interface StepTape {
 interface NormTape {
   readonly name: string;
   readonly input: Tensor;
-  readonly statistics: Tensor;
+  readonly moments: Tensor;
   readonly size: number;
-  readonly epsilon: number;
 }
 
 /** Replaces the launch of the first linear layer, for callers who can do with fewer columns. */
@@ -80,28 +79,24 @@ export function createMlp(layout: ParameterLayout, name: string, options: MlpOpt
 /** Records y = norm(x) and what its backward pass needs. */
 function recordNorm(pass: Pass, name: string, x: Tensor, rows: number, size: number, epsilon: number): { y: Tensor; norm: NormTape } {
   const y = pass.temporary([rows, size], `${name} output`);
-  const statistics = pass.temporary([rows, 2], `${name} statistics`);
-  layerNorm(pass.program, { x, weight: pass.value(`${name}.weight`), bias: pass.value(`${name}.bias`), y, statistics }, {
+  const moments = pass.temporary([rows, 2], `${name} moments`);
+  layerNorm(pass.program, { x, weight: pass.value(`${name}.weight`), bias: pass.value(`${name}.bias`), y, moments }, {
     rows,
     columns: size,
     epsilon,
   });
-  return { y, norm: { name, input: x, statistics, size, epsilon } };
+  return { y, norm: { name, input: x, moments, size } };
 }
 
 /** Records the way back through a norm: gradient of its input (plus an addend), of its weight and bias. */
 function recordNormBackward(pass: Pass, norm: NormTape, dy: Tensor, rows: number, addend?: Tensor): Tensor {
   const dx = pass.temporary([rows, norm.size], `${norm.name} gradient`);
-  layerNormBackward(pass.program, {
-    x: norm.input,
-    statistics: norm.statistics,
-    weight: pass.value(`${norm.name}.weight`),
-    dy,
-    addend,
-    dx,
-    dWeight: pass.gradient(`${norm.name}.weight`),
-    dBias: pass.gradient(`${norm.name}.bias`),
-  }, { rows, columns: norm.size });
+  const { input: x, moments } = norm;
+  const shape = { rows, columns: norm.size };
+  layerNormBackward(pass.program, { dy, x, weight: pass.value(`${norm.name}.weight`), moments, addend, dx }, shape);
+  layerNormBackwardWeight(pass.program, {
+    dy, x, moments, dweight: pass.gradient(`${norm.name}.weight`), dbias: pass.gradient(`${norm.name}.bias`),
+  }, shape);
   return dx;
 }
 

@@ -39,17 +39,24 @@ proveKernel(layerNormSpec, shapes.flatMap(([rows, columns]) => [1e-5, 1e-6].map(
 
 const backwardShapes = shapes.filter(([, columns]) => columns > 2);
 
-proveKernel(layerNormBackwardSpec, backwardShapes.map(([rows, columns]) => {
+proveKernel(layerNormBackwardSpec, backwardShapes.flatMap(([rows, columns]) => {
   const x = rowsAround(rows, columns, 1);
   const weight = testNumbers(columns, 2);
   const dy = testNumbers(rows * columns, 4);
-  return {
-    title: `${rows}x${columns}`,
-    params: { rows, columns },
-    inputs: { dy, x, weight, moments: moments(x, rows, columns, 1e-5) },
-    expected: { dx: referenceBackward(dy, x, weight, 1e-5, rows, columns).dx },
-    tolerance: { relative: 4e-6 },
-  };
+  const addend = testNumbers(rows * columns, 5);
+  const { dx } = referenceBackward(dy, x, weight, 1e-5, rows, columns);
+  const inputs = { dy, x, weight, moments: moments(x, rows, columns, 1e-5) };
+  const tolerance = { relative: 4e-6 };
+  return [
+    { title: `${rows}x${columns}`, params: { rows, columns, hasAddend: 0 }, inputs, expected: { dx }, tolerance },
+    {
+      title: `${rows}x${columns} with an addend`,
+      params: { rows, columns, hasAddend: 1 },
+      inputs: { ...inputs, addend },
+      expected: { dx: dx.map((value, at) => value + addend[at]!) },
+      tolerance,
+    },
+  ];
 }));
 
 proveKernel(layerNormBackwardWeightSpec, backwardShapes.map(([rows, columns]) => {

@@ -203,10 +203,11 @@ export class WasmDevice implements Device {
   }
 
   /** Takes a program off the books. */
-  forget(program: WasmProgram, pointers: readonly number[], bytes: number): void {
+  forget(program: WasmProgram, held: HeldMemory): void {
     this.#programs.delete(program);
-    for (const pointer of pointers) this.memory.free(pointer);
-    this.#liveBytes -= bytes;
+    for (const pointer of held.pointers) this.memory.free(pointer);
+    for (const constant of held.constants) this.free(constant);
+    this.#liveBytes -= held.bytes;
   }
 
   #guarded(work: () => Promise<void> | undefined): Promise<void> | undefined {
@@ -230,11 +231,11 @@ export class WasmDevice implements Device {
 
   #record(label: string, record: (recorder: ProgramRecorder) => void): WasmProgram {
     this.#check();
-    const recorder = new Recorder(label, (storage) => this.#live.has(storage));
-    record(recorder);
-    const slotBytes = recorder.seal();
+    const recorder = new Recorder(label, (storage) => this.#live.has(storage), (shape, options) => this.tensor(shape, options));
     const pointers: number[] = [];
     try {
+      record(recorder);
+      const slotBytes = recorder.seal();
       const slots: WasmSlots = slotBytes.map((byteLength) => {
         const pointer = this.memory.allocate(byteLength);
         pointers.push(pointer);
@@ -250,11 +251,12 @@ export class WasmDevice implements Device {
       });
       const bytes = pointers.reduce((sum, pointer) => sum + this.memory.sizeOf(pointer), 0);
       this.#count(bytes);
-      const program = new WasmProgram(this, this.#team, label, recorder.launches.length, table, pointers, bytes);
+      const program = new WasmProgram(this, this.#team, label, recorder.launches.length, table, { pointers, bytes, constants: recorder.constants });
       this.#programs.add(program);
       return program;
     } catch (error) {
       for (const pointer of pointers) this.memory.free(pointer);
+      for (const constant of recorder.constants) this.free(constant);
       throw error;
     }
   }
@@ -290,14 +292,21 @@ export class WasmDevice implements Device {
   }
 }
 
+/** What a program frees when it is closed. */
+interface HeldMemory {
+  readonly pointers: readonly number[];
+  /** Bytes behind the pointers. */
+  readonly bytes: number;
+  readonly constants: readonly Tensor[];
+}
+
 class WasmProgram implements Program {
   readonly label: string;
   readonly launchCount: number;
   readonly #device: WasmDevice;
   readonly #team: ThreadTeam;
   readonly #table: number;
-  readonly #pointers: readonly number[];
-  readonly #bytes: number;
+  readonly #held: HeldMemory;
   readonly #work: () => Promise<void> | undefined;
   #closed = false;
 
@@ -307,16 +316,14 @@ class WasmProgram implements Program {
     label: string,
     launchCount: number,
     table: number,
-    pointers: readonly number[],
-    bytes: number,
+    held: HeldMemory,
   ) {
     this.#device = device;
     this.#team = team;
     this.label = label;
     this.launchCount = launchCount;
     this.#table = table;
-    this.#pointers = pointers;
-    this.#bytes = bytes;
+    this.#held = held;
     this.#work = () => this.#team.run(this.#table);
   }
 
@@ -332,7 +339,7 @@ class WasmProgram implements Program {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#device.forget(this, this.#pointers, this.#bytes);
+    this.#device.forget(this, this.#held);
   }
 
   [Symbol.dispose](): void {

@@ -59,7 +59,10 @@ export class PipelineCache {
   #module(spec: AnyKernelSpec): KernelModule {
     let known = this.#modules.get(spec.name);
     if (known === undefined) {
+      // What is wrong with a shader is told by the pipeline that needs it; the scope keeps it from being told twice.
+      this.#device.pushErrorScope("validation");
       const module = this.#device.createShaderModule({ label: spec.name, code: shaderSource(spec) });
+      void this.#device.popErrorScope().catch(() => null);
       const storageEntries = Object.values(spec.buffers).map((buffer, at): GPUBindGroupLayoutEntry => ({
         binding: at + 1,
         visibility: shaderStage.compute,

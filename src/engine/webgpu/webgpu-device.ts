@@ -251,9 +251,15 @@ export class WebGpuDevice implements Device {
 
   async program(label: string, record: (recorder: ProgramRecorder) => void): Promise<Program> {
     this.#check();
-    const recorder = new Recorder(label, (storage) => this.#live.has(storage));
-    record(recorder);
-    const program = await WebGpuProgram.create(this, recorder);
+    const recorder = new Recorder(label, (storage) => this.#live.has(storage), (shape, options) => this.tensor(shape, options));
+    let program: WebGpuProgram;
+    try {
+      record(recorder);
+      program = await WebGpuProgram.create(this, recorder);
+    } catch (error) {
+      if (!this.#closed) for (const constant of recorder.constants) this.free(constant);
+      throw error;
+    }
     try {
       // Validation errors of bind groups are reported by Dawn at the next turn; a program that exists is a valid one.
       await this.idle();
@@ -322,8 +328,9 @@ export class WebGpuDevice implements Device {
     this.#expectedMs += expectedMs;
   }
 
-  forget(program: WebGpuProgram): void {
+  forget(program: WebGpuProgram, constants: readonly Tensor[]): void {
     this.#programs.delete(program);
+    for (const constant of constants) this.free(constant);
   }
 
   /** Awaits the GPU, then throws what went wrong meanwhile. */
@@ -390,16 +397,18 @@ class WebGpuProgram implements Program {
   readonly #device: WebGpuDevice;
   readonly #steps: readonly Step[];
   readonly #buffers: readonly GPUBuffer[];
+  readonly #constants: readonly Tensor[];
   readonly #timestamps: { readonly set: GPUQuerySet; readonly resolve: GPUBuffer; readonly read: GPUBuffer } | undefined;
   #expectedMs = 0;
   #closed = false;
 
-  private constructor(device: WebGpuDevice, label: string, steps: readonly Step[], buffers: readonly GPUBuffer[]) {
+  private constructor(device: WebGpuDevice, label: string, steps: readonly Step[], buffers: readonly GPUBuffer[], constants: readonly Tensor[]) {
     this.#device = device;
     this.label = label;
     this.launchCount = steps.length;
     this.#steps = steps;
     this.#buffers = buffers;
+    this.#constants = constants;
     if (device.gpu.features.has("timestamp-query")) {
       this.#timestamps = {
         set: device.gpu.createQuerySet({ label, type: "timestamp", count: 2 }),
@@ -442,7 +451,7 @@ class WebGpuProgram implements Program {
         launch.commit();
         return step;
       });
-      return new WebGpuProgram(device, recorder.label, steps, buffers);
+      return new WebGpuProgram(device, recorder.label, steps, buffers, recorder.constants);
     } catch (error) {
       for (const buffer of buffers) device.destroyBuffer(buffer);
       throw error;
@@ -472,7 +481,7 @@ class WebGpuProgram implements Program {
     this.#timestamps?.set.destroy();
     this.#timestamps?.resolve.destroy();
     this.#timestamps?.read.destroy();
-    this.#device.forget(this);
+    this.#device.forget(this, this.#constants);
   }
 
   [Symbol.dispose](): void {

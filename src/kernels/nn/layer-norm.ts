@@ -23,16 +23,17 @@ export const layerNormSpec = defineKernel({
   check: (p) => (p.epsilon > 0 ? undefined : `epsilon is ${p.epsilon}; it must be above 0.`),
 });
 
-/** Gradient with respect to x. */
+/** Gradient with respect to x, plus an addend. */
 export const layerNormBackwardSpec = defineKernel({
   name: "nn/layer_norm_backward",
   lib: ["index", "reduce"],
-  params: { rows: "u32", columns: "u32" },
+  params: { rows: "u32", columns: "u32", hasAddend: "u32" },
   buffers: {
     dy: { access: "read", length: (p) => p.rows * p.columns, rows: true },
     x: { access: "read", length: (p) => p.rows * p.columns, rows: true },
     weight: { access: "read", length: (p) => p.columns },
     moments: { access: "read", length: (p) => p.rows * 2, rows: true },
+    addend: { access: "read", length: (p) => p.rows * p.columns, rows: true, optional: true },
     dx: { access: "write", length: (p) => p.rows * p.columns, rows: true },
   },
   units: (p) => p.rows,
@@ -68,13 +69,13 @@ export function layerNorm(
   program.launch(layerNormSpec, options, buffers);
 }
 
-/** Records dx of {@link layerNorm}. */
+/** Records dx of {@link layerNorm}, plus an addend: what reaches x on another way, as in a residual stream. */
 export function layerNormBackward(
   program: ProgramRecorder,
-  buffers: { readonly dy: Tensor; readonly x: Tensor; readonly weight: Tensor; readonly moments: Tensor; readonly dx: Tensor },
+  buffers: { readonly dy: Tensor; readonly x: Tensor; readonly weight: Tensor; readonly moments: Tensor; readonly addend?: Tensor | undefined; readonly dx: Tensor },
   options: { readonly rows: number; readonly columns: number },
 ): void {
-  program.launch(layerNormBackwardSpec, { rows: options.rows, columns: options.columns }, buffers);
+  program.launch(layerNormBackwardSpec, { rows: options.rows, columns: options.columns, hasAddend: Number(buffers.addend !== undefined) }, buffers);
 }
 
 /** Records dweight and dbias of {@link layerNorm}: partials of blocks of rows, then their sum. */
