@@ -1,7 +1,7 @@
 /**
  * npm run bench -- <suites> [--json file] [--threads 1,2] [--engine wasm,webgpu] [--filter text] [--seconds s]
  *
- * Prints a table and, with --json, appends one JSON object a line. Suites: kernels, programs, envs.
+ * Prints a table and, with --json, appends one JSON object a line. The suites are listed below.
  */
 import { appendFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
@@ -11,9 +11,7 @@ import { enableRelaxedSimd } from "../src/engine/create-device.js";
 import type { Suite, Workload } from "./workload.js";
 
 const suites: Readonly<Record<string, () => Promise<Suite>>> = {
-  kernels: async () => (await import("./kernels.js")).kernelsSuite,
   programs: async () => (await import("./programs.js")).programsSuite,
-  envs: async () => (await import("./envs.js")).envsSuite,
 };
 
 interface Row {

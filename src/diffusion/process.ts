@@ -1,7 +1,7 @@
 import { DifftuneError } from "../core/errors.js";
 import type { Device } from "../engine/device.js";
-import { scheduleColumns } from "../kernels/diffusion/denoise-step.js";
 import type { Tensor } from "../engine/tensor.js";
+import { scheduleWidth } from "../kernels/diffusion/denoise.js";
 import { ddpmSchedule, denoisingSteps, samplingStd, type DenoisingStep, type Sampler } from "./schedule.js";
 
 /** Options of a diffusion process: what the network was trained for and how chains are drawn. */
@@ -97,14 +97,14 @@ export class DiffusionProcess {
   /** Puts the tables of the executed steps on a device. */
   tables(device: Device, options: { readonly isDeterministic?: boolean } = {}): ProcessTables {
     const steps = options.isDeterministic === true ? this.deterministicSteps : this.steps;
-    const rows = new Float32Array(steps.length * scheduleColumns);
+    const rows = new Float32Array(steps.length * scheduleWidth);
     for (const [index, step] of steps.entries()) {
       rows.set([
         step.x0FromX, step.x0FromNoise, step.meanFromX0, step.meanFromX, step.meanFromNoise, step.std,
-      ], index * scheduleColumns);
+      ], index * scheduleWidth);
     }
     return {
-      schedule: device.tensor([steps.length, scheduleColumns], { label: "schedule", data: rows }),
+      schedule: device.tensor([steps.length, scheduleWidth], { label: "schedule", data: rows }),
       times: device.tensor([steps.length], { label: "step times", dtype: "u32", data: steps.map(({ timestep }) => timestep) }),
     };
   }

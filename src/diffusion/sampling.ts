@@ -1,7 +1,7 @@
 import { DifftuneError } from "../core/errors.js";
 import type { ProgramRecorder } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
-import { denoiseStep } from "../kernels/diffusion/denoise-step.js";
+import { denoiseStep } from "../kernels/diffusion/denoise.js";
 import { copyColumns } from "../kernels/nn/columns.js";
 import type { Denoiser, DenoiserSteps } from "../nn/denoiser.js";
 import type { DiffusionProcess, ProcessTables } from "./process.js";
@@ -68,11 +68,6 @@ export function recordSampling(
   copyColumns(program, { src: tensors.noise.view(0, [rows, width]), dst: x }, {
     rows, columns: width, srcStride: width, srcColumn: 0, dstStride: width, dstColumn: 0,
   });
-  if (chain !== undefined && tunedSteps === n) {
-    copyColumns(program, { src: x, dst: chain }, {
-      rows, columns: width, srcStride: width, srcColumn: 0, dstStride: slots * width, dstColumn: 0,
-    });
-  }
   for (let step = 0; step < n; step++) {
     const isLast = step === n - 1;
     const prediction = network(step)(x, step);
@@ -97,8 +92,10 @@ export function recordSampling(
       finalClip: isLast ? process.finalClip : null,
       predictEpsilon: process.predictsNoise,
       noiseOffset: (step + 1) * rows * width,
-      chainSlot: Math.max(slot, 0),
       chainSlots: slots,
+      chainSlot: slot >= 0 ? slot : null,
+      // Where every step is tuned, the initial latent is recorded beside the first step's result.
+      chainInputSlot: step === 0 && slot === 1 ? 0 : null,
     });
     x = next;
   }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { DifftuneError } from "../../src/core/errors.js";
 import type { Device } from "../../src/engine/device.js";
-import type { ProgramRecorder } from "../../src/engine/program.js";
+import type { Launch, ProgramRecorder } from "../../src/engine/program.js";
 import type { Tensor } from "../../src/engine/tensor.js";
 import { activation, activations, activationSpec } from "../../src/kernels/nn/activation.js";
 import { deviceFor, engines, testNumbers } from "../kernels/harness.js";
@@ -91,18 +91,18 @@ describe.each(engines)("a program on %s", (engine) => {
     const device = await deviceFor(engine);
     const x = device.tensor([8], { label: "x", data: [-1, 2, -3, 4, -5, 6, -7, 8] });
     const y = device.tensor([8], { label: "y" });
-    let update: (changed: { rows?: number; kind?: number }) => void = () => undefined;
+    let launch: Launch<typeof activationSpec.params> | undefined;
     using program = await device.program("update", (recorder) => {
-      ({ update } = recorder.launch(activationSpec, { rows: 8, columns: 1, kind: activations.relu }, { x, y }));
+      launch = recorder.launch(activationSpec, { rows: 8, columns: 1, kind: activations.relu }, { x, y });
     });
     program.run();
     expect([...(await device.read(y))]).toEqual([0, 2, 0, 4, 0, 6, 0, 8]);
-    update({ kind: activations.identity, rows: 4 });
+    launch?.update({ kind: activations.identity, rows: 4 });
     device.write(y, new Float32Array(8));
     program.run();
     expect([...(await device.read(y))]).toEqual([-1, 2, -3, 4, 0, 0, 0, 0]);
-    expect(await codeOf(() => { update({ rows: 9 }); })).toBe("SHAPE");
-    expect(await codeOf(() => { update({ kind: Number.NaN }); })).toBe("KERNEL_LAUNCH");
+    expect(await codeOf(() => { launch?.update({ rows: 9 }); })).toBe("SHAPE");
+    expect(await codeOf(() => { launch?.update({ kind: Number.NaN }); })).toBe("KERNEL_LAUNCH");
     device.free(x);
     device.free(y);
   });

@@ -1,0 +1,79 @@
+import type { Device } from "../src/engine/device.js";
+import type { Program } from "../src/engine/program.js";
+import { DiffusionProcess } from "../src/diffusion/process.js";
+import { recordSampling } from "../src/diffusion/sampling.js";
+import { randomNormal } from "../src/kernels/rng/random.js";
+import { createDiffusionMlp } from "../src/nn/diffusion-mlp.js";
+import { benchDevices } from "./devices.js";
+import type { Suite, Workload } from "./workload.js";
+
+/** A program to time with the useful work of one run. */
+interface Built {
+  readonly program: Program;
+  readonly gflop: number;
+  readonly items: number;
+}
+
+/** Observation and action sizes of the tasks that the targets are stated for. */
+const tasks = {
+  avoid: { conditionWidth: 4, actionSize: 2, mflop: 1.087 },
+  gym: { conditionWidth: 11, actionSize: 3, mflop: 1.103 },
+} as const;
+
+function denoiserOf(task: keyof typeof tasks): ReturnType<typeof createDiffusionMlp> {
+  const { conditionWidth, actionSize } = tasks[task];
+  return createDiffusionMlp({
+    actionSize, conditionWidth, horizon: 4, timeSize: 16, hidden: [512, 512, 512], activation: "relu", isResidual: true,
+  });
+}
+
+/** W1, W2: one whole sampling of a batch, K = 20, the chain of the last 10 steps stored. */
+async function sampling(device: Device, task: keyof typeof tasks, rows: number): Promise<Built> {
+  const denoiser = denoiserOf(task);
+  const process = new DiffusionProcess({ denoisingSteps: 20 });
+  const tables = process.tables(device);
+  const { width } = denoiser;
+  const values = denoiser.layout.initialValues(1);
+  const frozen = device.tensor([denoiser.layout.length], { label: "frozen", data: values });
+  const tuned = device.tensor([denoiser.layout.length], { label: "tuned", data: values });
+  const state = device.tensor([rows, denoiser.conditionWidth], { label: "state" });
+  const chunk = device.tensor([rows, width], { label: "chunk" });
+  const chain = device.tensor([rows, 11, width], { label: "chain" });
+  const noise = device.tensor([21, rows, width], { label: "noise" });
+  const program = await device.program("sample", (recorder) => {
+    randomNormal(recorder, { out: noise }, { length: noise.length, seed: [1, 2], stream: 3, step: 0 });
+    recordSampling(recorder, denoiser, process, tables, { frozen, tuned, state, noise, chunk, chain }, {
+      rows, tunedSteps: 10, isDeterministic: false,
+    });
+  });
+  return { program, gflop: (rows * 20 * tasks[task].mflop) / 1000, items: rows };
+}
+
+const programs: Readonly<Record<string, (device: Device) => Promise<Built>>> = {
+  "W1-avoid-sample": (device) => sampling(device, "avoid", 50),
+  "W2-gym-sample": (device) => sampling(device, "gym", 40),
+};
+
+/** Whole programs: the workloads of the targets. */
+export const programsSuite: Suite = async function* (request) {
+  for (const [workload, build] of Object.entries(programs)) {
+    if (!workload.includes(request.filter)) continue;
+    for await (const { device, variant, threads } of benchDevices(request)) {
+      const { program, gflop, items } = await build(device);
+      yield {
+        workload,
+        engine: device.info.engine,
+        variant,
+        threads,
+        gflop,
+        items,
+        device: device.info.description,
+        run: device.info.engine === "wasm"
+          ? () => { program.run(); }
+          : () => { program.run(); return device.idle(); },
+        ...(device.info.features.includes("timestamp-query") ? { deviceMs: () => program.gpuTime() } : {}),
+        close: () => { program.close(); },
+      } satisfies Workload;
+    }
+  }
+};
