@@ -5,8 +5,17 @@
 import { activate4, activationSlope4 } from "./activation";
 import { madd, splat } from "./math";
 
-/** Rows that go through all panels together: 64 rows of 512 floats stay in the second-level cache. */
-const ROW_BLOCK: usize = 64;
+/** Rows that go through all panels together, whole tiles of 4, 5 and 6: 60 rows of 512 floats stay in the second-level cache. */
+const ROW_BLOCK: usize = 60;
+/** The same where panels are shallow: 12 rows of sums, so that the lines they share with the next panel's stay near. */
+const SHALLOW_ROW_BLOCK: usize = 12;
+/** Depth from which reading panels again costs more than writing lines twice. */
+const DEEP: usize = 128;
+/** Rows of the tallest tile: 4, or 6 where a product and its sum are one instruction. */
+const TALLEST: usize = ASC_FEATURE_RELAXED_SIMD ? 6 : 4;
+/** Codes of two activations (./activation.ts). */
+const IDENTITY: u32 = 0;
+const RELU: u32 = 1;
 
 // What follows a sum, set for one call of `multiply`. Globals belong to one thread: every thread has its own instance.
 let columns: usize = 0;
@@ -17,6 +26,21 @@ let addend: usize = 0;
 let output: usize = 0;
 let activated: usize = 0;
 let activatedKind: u32 = 0;
+
+// The sums of one tile on their way to `finish`. Were they arguments of calls inside the tile, V8 would keep them in
+// memory during the loop as well.
+let sum0: v128 = i32x4(0, 0, 0, 0);
+let sum1: v128 = i32x4(0, 0, 0, 0);
+let sum2: v128 = i32x4(0, 0, 0, 0);
+let sum3: v128 = i32x4(0, 0, 0, 0);
+let sum4: v128 = i32x4(0, 0, 0, 0);
+let sum5: v128 = i32x4(0, 0, 0, 0);
+let sum6: v128 = i32x4(0, 0, 0, 0);
+let sum7: v128 = i32x4(0, 0, 0, 0);
+let sum8: v128 = i32x4(0, 0, 0, 0);
+let sum9: v128 = i32x4(0, 0, 0, 0);
+let sum10: v128 = i32x4(0, 0, 0, 0);
+let sum11: v128 = i32x4(0, 0, 0, 0);
 
 /** Says what follows a sum: y = (sum + bias) f'(pre) + addend, activated = f(y). A zero pointer leaves its part out. */
 export function follow(
@@ -30,18 +54,6 @@ export function follow(
   output = outputAt;
   activated = activatedAt;
   activatedKind = kind;
-}
-
-/** Four whole columns of one row; `at` = byte offset of [row, column], `column` in bytes. */
-// @ts-ignore: decorator
-@inline
-function finish4(sum: v128, at: usize, column: usize): void {
-  let value = sum;
-  if (bias != 0) value = f32x4.add(value, v128.load(bias + column));
-  if (pre != 0) value = f32x4.mul(value, activationSlope4(slopeKind, v128.load(pre + at)));
-  if (addend != 0) value = f32x4.add(value, v128.load(addend + at));
-  if (output != 0) v128.store(output + at, value);
-  if (activated != 0) v128.store(activated + at, activate4(activatedKind, value));
 }
 
 /** The first columns of the last panel, one at a time. */
@@ -60,23 +72,351 @@ function finishTail(low: v128, high: v128, at: usize, column: usize): void {
   }
 }
 
+/** Ends the sums of eight columns of a row. ReLU, which most networks use, is done in place. */
 function finish8(low: v128, high: v128, row: usize, column: usize): void {
-  const at = (row * columns + column) << 2;
+  let at = (row * columns + column) << 2;
   if (column + 8 > columns) {
     finishTail(low, high, at, column << 2);
-  } else {
-    finish4(low, at, column << 2);
-    finish4(high, at + 16, (column << 2) + 16);
+    return;
+  }
+  if (bias != 0) {
+    const from = bias + (column << 2);
+    low = f32x4.add(low, v128.load(from));
+    high = f32x4.add(high, v128.load(from, 16));
+  }
+  if (pre != 0) {
+    const before = v128.load(pre + at);
+    const beside = v128.load(pre + at, 16);
+    if (slopeKind == RELU) {
+      low = v128.and(low, f32x4.gt(before, splat(0)));
+      high = v128.and(high, f32x4.gt(beside, splat(0)));
+    } else {
+      low = f32x4.mul(low, activationSlope4(slopeKind, before));
+      high = f32x4.mul(high, activationSlope4(slopeKind, beside));
+    }
+  }
+  if (addend != 0) {
+    low = f32x4.add(low, v128.load(addend + at));
+    high = f32x4.add(high, v128.load(addend + at, 16));
+  }
+  if (output != 0) {
+    v128.store(output + at, low);
+    v128.store(output + at, high, 16);
+  }
+  if (activated != 0) {
+    if (activatedKind == RELU) {
+      low = f32x4.max(low, splat(0));
+      high = f32x4.max(high, splat(0));
+    } else if (activatedKind != IDENTITY) {
+      low = activate4(activatedKind, low);
+      high = activate4(activatedKind, high);
+    }
+    at += activated;
+    v128.store(at, low);
+    v128.store(at, high, 16);
   }
 }
 
+/** Ends the sums of `count` rows and one panel. */
+function finish(count: u32, row: usize, column: usize): void {
+  finish8(sum0, sum1, row, column);
+  if (count > 1) finish8(sum2, sum3, row + 1, column);
+  if (count > 2) finish8(sum4, sum5, row + 2, column);
+  if (count > 3) finish8(sum6, sum7, row + 3, column);
+  if (count > 4) finish8(sum8, sum9, row + 4, column);
+  if (count > 5) finish8(sum10, sum11, row + 5, column);
+}
+
+/** Ends the sums of `count` rows and two panels. */
+function finishWide(count: u32, row: usize, column: usize): void {
+  finish8(sum0, sum1, row, column);
+  finish8(sum2, sum3, row, column + 8);
+  if (count == 1) return;
+  finish8(sum4, sum5, row + 1, column);
+  finish8(sum6, sum7, row + 1, column + 8);
+}
+
+/** One row, one panel. */
+function tile1(x: usize, stride: usize, panel: usize, depth: usize, row: usize, column: usize): void {
+  let a = x + row * stride;
+  let a0 = splat(0), a1 = splat(0);
+  const end = panel + (depth << 5);
+  const last = end - 32;
+  while (true) {
+    let p0 = v128.load(panel);
+    let p1 = v128.load(panel, 16);
+    let value = v128.load32_splat(a);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    if (panel == last) break;
+    p0 = v128.load(panel, 32);
+    p1 = v128.load(panel, 48);
+    value = v128.load32_splat(a, 4);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    panel += 64;
+    a += 8;
+    if (panel == end) break;
+  }
+  sum0 = a0;
+  sum1 = a1;
+  finish(1, row, column);
+}
+
+/** One row, two panels: sums enough to hide the latency of an addition. */
+function tile1Wide(x: usize, stride: usize, panel: usize, depth: usize, row: usize, column: usize): void {
+  let a = x + row * stride;
+  let a0 = splat(0), a1 = splat(0), a2 = splat(0), a3 = splat(0);
+  const end = panel + (depth << 5);
+  const last = end - 32;
+  let next = end;
+  while (true) {
+    let p0 = v128.load(panel);
+    let p1 = v128.load(panel, 16);
+    let p2 = v128.load(next);
+    let p3 = v128.load(next, 16);
+    let value = v128.load32_splat(a);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    a2 = madd(value, p2, a2);
+    a3 = madd(value, p3, a3);
+    if (panel == last) break;
+    p0 = v128.load(panel, 32);
+    p1 = v128.load(panel, 48);
+    p2 = v128.load(next, 32);
+    p3 = v128.load(next, 48);
+    value = v128.load32_splat(a, 4);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    a2 = madd(value, p2, a2);
+    a3 = madd(value, p3, a3);
+    panel += 64;
+    next += 64;
+    a += 8;
+    if (panel == end) break;
+  }
+  sum0 = a0;
+  sum1 = a1;
+  sum2 = a2;
+  sum3 = a3;
+  finishWide(1, row, column);
+}
+
+/** Two rows, one panel. */
+function tile2(x: usize, stride: usize, panel: usize, depth: usize, row: usize, column: usize): void {
+  let a = x + row * stride;
+  let b = a + stride;
+  let a0 = splat(0), a1 = splat(0);
+  let b0 = splat(0), b1 = splat(0);
+  const end = panel + (depth << 5);
+  const last = end - 32;
+  while (true) {
+    let p0 = v128.load(panel);
+    let p1 = v128.load(panel, 16);
+    let value = v128.load32_splat(a);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    value = v128.load32_splat(b);
+    b0 = madd(value, p0, b0);
+    b1 = madd(value, p1, b1);
+    if (panel == last) break;
+    p0 = v128.load(panel, 32);
+    p1 = v128.load(panel, 48);
+    value = v128.load32_splat(a, 4);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    value = v128.load32_splat(b, 4);
+    b0 = madd(value, p0, b0);
+    b1 = madd(value, p1, b1);
+    panel += 64;
+    a += 8;
+    b += 8;
+    if (panel == end) break;
+  }
+  sum0 = a0;
+  sum1 = a1;
+  sum2 = b0;
+  sum3 = b1;
+  finish(2, row, column);
+}
+
+/** Two rows, two panels. */
+function tile2Wide(x: usize, stride: usize, panel: usize, depth: usize, row: usize, column: usize): void {
+  let a = x + row * stride;
+  let b = a + stride;
+  let a0 = splat(0), a1 = splat(0), a2 = splat(0), a3 = splat(0);
+  let b0 = splat(0), b1 = splat(0), b2 = splat(0), b3 = splat(0);
+  const end = panel + (depth << 5);
+  const last = end - 32;
+  let next = end;
+  while (true) {
+    let p0 = v128.load(panel);
+    let p1 = v128.load(panel, 16);
+    let p2 = v128.load(next);
+    let p3 = v128.load(next, 16);
+    let value = v128.load32_splat(a);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    a2 = madd(value, p2, a2);
+    a3 = madd(value, p3, a3);
+    value = v128.load32_splat(b);
+    b0 = madd(value, p0, b0);
+    b1 = madd(value, p1, b1);
+    b2 = madd(value, p2, b2);
+    b3 = madd(value, p3, b3);
+    if (panel == last) break;
+    p0 = v128.load(panel, 32);
+    p1 = v128.load(panel, 48);
+    p2 = v128.load(next, 32);
+    p3 = v128.load(next, 48);
+    value = v128.load32_splat(a, 4);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    a2 = madd(value, p2, a2);
+    a3 = madd(value, p3, a3);
+    value = v128.load32_splat(b, 4);
+    b0 = madd(value, p0, b0);
+    b1 = madd(value, p1, b1);
+    b2 = madd(value, p2, b2);
+    b3 = madd(value, p3, b3);
+    panel += 64;
+    next += 64;
+    a += 8;
+    b += 8;
+    if (panel == end) break;
+  }
+  sum0 = a0;
+  sum1 = a1;
+  sum2 = a2;
+  sum3 = a3;
+  sum4 = b0;
+  sum5 = b1;
+  sum6 = b2;
+  sum7 = b3;
+  finishWide(2, row, column);
+}
+
+/** Three rows, one panel. */
+function tile3(x: usize, stride: usize, panel: usize, depth: usize, row: usize, column: usize): void {
+  let a = x + row * stride;
+  let b = a + stride;
+  let c = b + stride;
+  let a0 = splat(0), a1 = splat(0);
+  let b0 = splat(0), b1 = splat(0);
+  let c0 = splat(0), c1 = splat(0);
+  const end = panel + (depth << 5);
+  const last = end - 32;
+  while (true) {
+    let p0 = v128.load(panel);
+    let p1 = v128.load(panel, 16);
+    let value = v128.load32_splat(a);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    value = v128.load32_splat(b);
+    b0 = madd(value, p0, b0);
+    b1 = madd(value, p1, b1);
+    value = v128.load32_splat(c);
+    c0 = madd(value, p0, c0);
+    c1 = madd(value, p1, c1);
+    if (panel == last) break;
+    p0 = v128.load(panel, 32);
+    p1 = v128.load(panel, 48);
+    value = v128.load32_splat(a, 4);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    value = v128.load32_splat(b, 4);
+    b0 = madd(value, p0, b0);
+    b1 = madd(value, p1, b1);
+    value = v128.load32_splat(c, 4);
+    c0 = madd(value, p0, c0);
+    c1 = madd(value, p1, c1);
+    panel += 64;
+    a += 8;
+    b += 8;
+    c += 8;
+    if (panel == end) break;
+  }
+  sum0 = a0;
+  sum1 = a1;
+  sum2 = b0;
+  sum3 = b1;
+  sum4 = c0;
+  sum5 = c1;
+  finish(3, row, column);
+}
+
+/** Four rows, one panel: with 8 sums, 2 vectors of the panel and 4 of x a block of the loop fits into 15 registers. */
 function tile4(x: usize, stride: usize, panel: usize, depth: usize, row: usize, column: usize): void {
   let a = x + row * stride;
   let b = a + stride;
   let c = b + stride;
   let d = c + stride;
-  let a0 = splat(0), a1 = splat(0), b0 = splat(0), b1 = splat(0);
-  let c0 = splat(0), c1 = splat(0), d0 = splat(0), d1 = splat(0);
+  let a0 = splat(0), a1 = splat(0);
+  let b0 = splat(0), b1 = splat(0);
+  let c0 = splat(0), c1 = splat(0);
+  let d0 = splat(0), d1 = splat(0);
+  const end = panel + (depth << 5);
+  const last = end - 32;
+  while (true) {
+    let p0 = v128.load(panel);
+    let p1 = v128.load(panel, 16);
+    let value = v128.load32_splat(a);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    value = v128.load32_splat(b);
+    b0 = madd(value, p0, b0);
+    b1 = madd(value, p1, b1);
+    value = v128.load32_splat(c);
+    c0 = madd(value, p0, c0);
+    c1 = madd(value, p1, c1);
+    value = v128.load32_splat(d);
+    d0 = madd(value, p0, d0);
+    d1 = madd(value, p1, d1);
+    if (panel == last) break;
+    p0 = v128.load(panel, 32);
+    p1 = v128.load(panel, 48);
+    value = v128.load32_splat(a, 4);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    value = v128.load32_splat(b, 4);
+    b0 = madd(value, p0, b0);
+    b1 = madd(value, p1, b1);
+    value = v128.load32_splat(c, 4);
+    c0 = madd(value, p0, c0);
+    c1 = madd(value, p1, c1);
+    value = v128.load32_splat(d, 4);
+    d0 = madd(value, p0, d0);
+    d1 = madd(value, p1, d1);
+    panel += 64;
+    a += 8;
+    b += 8;
+    c += 8;
+    d += 8;
+    if (panel == end) break;
+  }
+  sum0 = a0;
+  sum1 = a1;
+  sum2 = b0;
+  sum3 = b1;
+  sum4 = c0;
+  sum5 = c1;
+  sum6 = d0;
+  sum7 = d1;
+  finish(4, row, column);
+}
+
+/** Five rows, one panel. One step a turn: a longer body runs out of registers. */
+function tile5(x: usize, stride: usize, panel: usize, depth: usize, row: usize, column: usize): void {
+  let a = x + row * stride;
+  let b = a + stride;
+  let c = b + stride;
+  let d = c + stride;
+  let e = d + stride;
+  let a0 = splat(0), a1 = splat(0);
+  let b0 = splat(0), b1 = splat(0);
+  let c0 = splat(0), c1 = splat(0);
+  let d0 = splat(0), d1 = splat(0);
+  let e0 = splat(0), e1 = splat(0);
   const end = panel + (depth << 5);
   while (panel < end) {
     const p0 = v128.load(panel);
@@ -93,43 +433,149 @@ function tile4(x: usize, stride: usize, panel: usize, depth: usize, row: usize, 
     value = v128.load32_splat(d);
     d0 = madd(value, p0, d0);
     d1 = madd(value, p1, d1);
+    value = v128.load32_splat(e);
+    e0 = madd(value, p0, e0);
+    e1 = madd(value, p1, e1);
     panel += 32;
     a += 4;
     b += 4;
     c += 4;
     d += 4;
+    e += 4;
   }
-  finish8(a0, a1, row, column);
-  finish8(b0, b1, row + 1, column);
-  finish8(c0, c1, row + 2, column);
-  finish8(d0, d1, row + 3, column);
+  sum0 = a0;
+  sum1 = a1;
+  sum2 = b0;
+  sum3 = b1;
+  sum4 = c0;
+  sum5 = c1;
+  sum6 = d0;
+  sum7 = d1;
+  sum8 = e0;
+  sum9 = e1;
+  finish(5, row, column);
 }
 
-function tile1(x: usize, stride: usize, panel: usize, depth: usize, row: usize, column: usize): void {
+/** Six rows, one panel, as tile5: where a product and its sum are one instruction, 58 of 58 GFLOP/s a core; else slow. */
+function tile6(x: usize, stride: usize, panel: usize, depth: usize, row: usize, column: usize): void {
   let a = x + row * stride;
+  let b = a + stride;
+  let c = b + stride;
+  let d = c + stride;
+  let e = d + stride;
+  let f = e + stride;
   let a0 = splat(0), a1 = splat(0);
+  let b0 = splat(0), b1 = splat(0);
+  let c0 = splat(0), c1 = splat(0);
+  let d0 = splat(0), d1 = splat(0);
+  let e0 = splat(0), e1 = splat(0);
+  let f0 = splat(0), f1 = splat(0);
   const end = panel + (depth << 5);
   while (panel < end) {
-    const value = v128.load32_splat(a);
-    a0 = madd(value, v128.load(panel), a0);
-    a1 = madd(value, v128.load(panel, 16), a1);
+    const p0 = v128.load(panel);
+    const p1 = v128.load(panel, 16);
+    let value = v128.load32_splat(a);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    value = v128.load32_splat(b);
+    b0 = madd(value, p0, b0);
+    b1 = madd(value, p1, b1);
+    value = v128.load32_splat(c);
+    c0 = madd(value, p0, c0);
+    c1 = madd(value, p1, c1);
+    value = v128.load32_splat(d);
+    d0 = madd(value, p0, d0);
+    d1 = madd(value, p1, d1);
+    value = v128.load32_splat(e);
+    e0 = madd(value, p0, e0);
+    e1 = madd(value, p1, e1);
+    value = v128.load32_splat(f);
+    f0 = madd(value, p0, f0);
+    f1 = madd(value, p1, f1);
     panel += 32;
     a += 4;
+    b += 4;
+    c += 4;
+    d += 4;
+    e += 4;
+    f += 4;
   }
-  finish8(a0, a1, row, column);
+  sum0 = a0;
+  sum1 = a1;
+  sum2 = b0;
+  sum3 = b1;
+  sum4 = c0;
+  sum5 = c1;
+  sum6 = d0;
+  sum7 = d1;
+  sum8 = e0;
+  sum9 = e1;
+  sum10 = f0;
+  sum11 = f1;
+  finish(6, row, column);
 }
 
-/** Rows [from, to) of x [.., depth] times all panels, each sum followed by what `follow` said. */
-export function multiply(x: usize, packed: usize, depth: usize, from: usize, to: usize): void {
+/**
+ * One tile of `rows` rows and one panel. Inlined at two places, so that the tiles have two callers: a function with one
+ * caller would be inlined there, where V8 has fewer registers left for it.
+ */
+// @ts-ignore: decorator
+@inline
+function tile(rows: usize, x: usize, stride: usize, panel: usize, depth: usize, row: usize, column: usize): void {
+  switch (<u32>rows) {
+    case 2: tile2(x, stride, panel, depth, row, column); break;
+    case 3: tile3(x, stride, panel, depth, row, column); break;
+    case 4: tile4(x, stride, panel, depth, row, column); break;
+    case 5: tile5(x, stride, panel, depth, row, column); break;
+    default: tile6(x, stride, panel, depth, row, column); break;
+  }
+}
+
+/**
+ * Rows [from, to) of x [.., depth] times all panels, each sum followed by what `follow` said. Variants: 0 the tallest
+ * tile that suits the build, 1 tiles of up to 4 rows, 2 of up to 6.
+ */
+export function multiply(x: usize, packed: usize, depth: usize, from: usize, to: usize, variant: u32): void {
+  const tallest = variant == 0 ? TALLEST : variant == 1 ? 4 : 6;
   const stride = depth << 2;
-  for (let start = from; start < to; start += ROW_BLOCK) {
-    const stop = min<usize>(start + ROW_BLOCK, to);
+  const block = depth > DEEP ? ROW_BLOCK : SHALLOW_ROW_BLOCK;
+  for (let start = from; start < to; start += block) {
+    const rows = min<usize>(block, to - start);
+    if (rows < 3) {
+      multiplyFew(x, stride, packed, depth, start, rows);
+      continue;
+    }
+    // As even as can be: 25 rows in tiles of up to 4 are four times 4 and three times 3.
+    const tiles = (rows + tallest - 1) / tallest;
+    const height = rows / tiles;
+    const higher = rows % tiles;
     let panel = packed;
     for (let column: usize = 0; column < columns; column += 8) {
       let row = start;
-      for (; row + 4 <= stop; row += 4) tile4(x, stride, panel, depth, row, column);
-      for (; row < stop; row++) tile1(x, stride, panel, depth, row, column);
+      for (let n: usize = 0; n < higher; n++) {
+        tile(height + 1, x, stride, panel, depth, row, column);
+        row += height + 1;
+      }
+      for (let n = higher; n < tiles; n++) {
+        tile(height, x, stride, panel, depth, row, column);
+        row += height;
+      }
       panel += depth << 5;
     }
+  }
+}
+
+/** One or two rows: two panels at a time. */
+function multiplyFew(x: usize, stride: usize, packed: usize, depth: usize, row: usize, rows: usize): void {
+  let panel = packed;
+  let column: usize = 0;
+  for (; column + 8 < columns; column += 16) {
+    if (rows == 1) tile1Wide(x, stride, panel, depth, row, column);
+    else tile2Wide(x, stride, panel, depth, row, column);
+    panel += depth << 6;
+  }
+  if (column < columns) {
+    if (rows == 1) tile1(x, stride, panel, depth, row, column);
+    else tile2(x, stride, panel, depth, row, column);
   }
 }

@@ -60,9 +60,10 @@ function tile(
   let a0 = splat(0), a1 = splat(0), b0 = splat(0), b1 = splat(0);
   let c0 = splat(0), c1 = splat(0), d0 = splat(0), d1 = splat(0);
   const end = panel + (rows << 5);
-  while (panel < end) {
-    const p0 = v128.load(panel);
-    const p1 = v128.load(panel, 16);
+  const last = end - 32;
+  while (true) {
+    let p0 = v128.load(panel);
+    let p1 = v128.load(panel, 16);
     let value = v128.load32_splat(strip);
     a0 = madd(value, p0, a0);
     a1 = madd(value, p1, a1);
@@ -75,8 +76,24 @@ function tile(
     value = v128.load32_splat(strip, 12);
     d0 = madd(value, p0, d0);
     d1 = madd(value, p1, d1);
-    panel += 32;
-    strip += 16;
+    if (panel == last) break;
+    p0 = v128.load(panel, 32);
+    p1 = v128.load(panel, 48);
+    value = v128.load32_splat(strip, 16);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    value = v128.load32_splat(strip, 20);
+    b0 = madd(value, p0, b0);
+    b1 = madd(value, p1, b1);
+    value = v128.load32_splat(strip, 24);
+    c0 = madd(value, p0, c0);
+    c1 = madd(value, p1, c1);
+    value = v128.load32_splat(strip, 28);
+    d0 = madd(value, p0, d0);
+    d1 = madd(value, p1, d1);
+    panel += 64;
+    strip += 32;
+    if (panel == end) break;
   }
   put(a0, a1, target, usedColumns, isFirst);
   if (usedRows > 1) put(b0, b1, target + stride, usedColumns, isFirst);

@@ -12,5 +12,5 @@ export function linear(args: usize, from: u32, to: u32): void {
   follow(
     load<u32>(args, 8), load<u32>(args, 40), 0, 0, load<u32>(args, 44), load<u32>(args, 48), load<u32>(args, 52), load<u32>(args, 12),
   );
-  multiply(load<u32>(args, 32), load<u32>(args, 36), load<u32>(args, 4), from, to);
+  multiply(load<u32>(args, 32), load<u32>(args, 36), load<u32>(args, 4), from, to, load<u32>(args, 56));
 }

@@ -30,6 +30,12 @@ function weightLength(p: { readonly inFeatures: number; readonly outFeatures: nu
   return p.outFeatures === 0 ? 0 : (p.outFeatures - 1) * p.rowStride + p.column + p.inFeatures;
 }
 
+/**
+ * Variants of the WASM bodies by their tallest register tile; `main` is what suits the SIMD build. Which is fastest is a
+ * matter of the host's compiler; the bits are the same.
+ */
+const tileVariants = ["main", "rows4", "rows6"];
+
 /** packed[p][k][l] = W[8p + l, column + k]; transposed W[k, column + 8p + l]. */
 export const linearPackSpec = defineKernel({
   name: "nn/linear_pack",
@@ -67,6 +73,7 @@ export const linearSpec = defineKernel({
   },
   units: (p) => p.rows,
   entryPoints: { main: (p) => [Math.ceil((p.rows * p.outFeatures) / 256)] },
+  wasmVariants: tileVariants,
   flops: (p) => 2 * p.rows * p.inFeatures * p.outFeatures,
   check: (p) => (p.writesY === 0 && p.writesActivated === 0 ? "neither y nor activated is given." : undefined),
 });
@@ -85,6 +92,7 @@ export const linearBackwardInputSpec = defineKernel({
   },
   units: (p) => p.rows,
   entryPoints: { main: (p) => [Math.ceil((p.rows * p.inFeatures) / 256)] },
+  wasmVariants: tileVariants,
   flops: (p) => 2 * p.rows * p.inFeatures * p.outFeatures,
 });
 
