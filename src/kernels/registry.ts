@@ -11,8 +11,14 @@ import { timestepEmbeddingKernels } from "./nn/timestep-embedding.js";
 import { adamwKernels } from "./optim/adamw.js";
 import { emaKernels } from "./optim/ema.js";
 import { gradientNormKernels } from "./optim/gradient-norm.js";
+import { advantageStatisticsKernels } from "./rl/advantage-statistics.js";
+import { cloningLossKernels } from "./rl/cloning-loss.js";
 import { gaeKernels } from "./rl/gae.js";
+import { lossStatisticsKernels } from "./rl/loss-statistics.js";
+import { ppoGatherKernels } from "./rl/ppo-gather.js";
+import { ppoLossKernels } from "./rl/ppo-loss.js";
 import { rewardScaleKernels } from "./rl/reward-scale.js";
+import { valueLossKernels } from "./rl/value-loss.js";
 import { randomKernels } from "./rng/random.js";
 
 /** Every kernel of the package: the list that both engines must have bodies for. */
@@ -21,15 +27,21 @@ export const kernels: readonly AnyKernelSpec[] = [
   ...adamwKernels,
   ...columnKernels,
   ...denoiseKernels,
+  ...advantageStatisticsKernels,
+  ...cloningLossKernels,
   ...emaKernels,
   ...gaeKernels,
   ...gaussianKlKernels,
   ...gradientNormKernels,
   ...layerNormKernels,
   ...linearKernels,
+  ...lossStatisticsKernels,
+  ...ppoGatherKernels,
+  ...ppoLossKernels,
   ...randomKernels,
   ...rewardScaleKernels,
   ...rowGatherKernels,
   ...stochasticHeadKernels,
   ...timestepEmbeddingKernels,
+  ...valueLossKernels,
 ];

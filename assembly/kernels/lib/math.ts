@@ -105,3 +105,10 @@ export function sigmoid4(x: v128): v128 {
   const top = select4(splat(1.0), e, f32x4.ge(x, splat(0.0)));
   return f32x4.div(top, f32x4.add(splat(1.0), e));
 }
+
+/** Sum of the four lanes, in pairs. */
+// @ts-ignore: decorator
+@inline
+export function sum4(x: v128): f32 {
+  return (f32x4.extract_lane(x, 0) + f32x4.extract_lane(x, 1)) + (f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3));
+}
