@@ -34,9 +34,9 @@ export const batchOptions = {
 
 /** Below this many environments a thread more does not pay. */
 const environmentsPerThread = 8;
-/** Each thread takes this many grains, so that none waits long for the slowest; a grain has an even number of lanes. */
+/** Each thread takes about this many grains, so that none waits long for the slowest; a grain is a multiple of the scenes solved at once. */
 const grainsPerThread = 8;
-const grainMultiple = 4;
+const grainMultiple = 8;
 
 /** What a kind of environment tells its batch. */
 export interface BatchKind {
