@@ -1,5 +1,7 @@
 import type { Reader } from "./reader.ts";
 import { readActivations } from "./readers/activations.ts";
+import { readKl } from "./readers/gaussian-kl.ts";
+import { readAlignmentNet, readDiffusionMlp } from "./readers/networks.ts";
 import { readOptimizer } from "./readers/optimizer.ts";
 import { readAdvantages, readRewardScale } from "./readers/returns.ts";
 import { readAlignmentSchedules, readRateSchedule, readSchedule } from "./readers/tables.ts";
@@ -7,6 +9,9 @@ import { readAlignmentSchedules, readRateSchedule, readSchedule } from "./reader
 /** The reader of every file, by folder and name. A file that is not here is listed as not compared. */
 export const readers: Readonly<Record<string, Reader | undefined>> = {
   "dppo/activations_posemb": readActivations,
+  "dppo/diffusion_mlp": readDiffusionMlp,
+  "alignment/net": readAlignmentNet,
+  "alignment/kl_step": readKl,
   "dppo/schedule": readSchedule,
   "dppo/gae": readAdvantages,
   "dppo/reward_scaler": readRewardScale,

@@ -1,7 +1,9 @@
 import type { Device } from "../../src/engine/device.ts";
 import type { Program, ProgramRecorder } from "../../src/engine/program.ts";
 import type { Tensor } from "../../src/engine/tensor.ts";
+import type { ProcessTables } from "../../src/diffusion/process.ts";
 import { activation } from "../../src/kernels/nn/activation.ts";
+import type { ParameterLayout } from "../../src/nn/parameters.ts";
 
 /** Tensors and programs of one comparison; all of them are gone when it ends. */
 export class Session {
@@ -45,6 +47,13 @@ export class Session {
     return tensor;
   }
 
+  /** Takes over the tables of a diffusion process. */
+  ownTables(tables: ProcessTables): ProcessTables {
+    this.own(tables.schedule);
+    this.own(tables.times);
+    return tables;
+  }
+
   /** A copy of a temporary that outlives the program. */
   keep(program: ProgramRecorder, temporary: Tensor): Tensor {
     const target = this.zeros(temporary.length, `kept ${temporary.label}`);
@@ -59,10 +68,15 @@ export class Session {
     return program;
   }
 
-  /** Records a program and runs it once. */
-  async run(record: (program: ProgramRecorder) => void): Promise<void> {
-    (await this.record(record)).run();
+  /** Records a program and runs it once; gives what `record` does. */
+  async run<T>(record: (program: ProgramRecorder) => T): Promise<T> {
+    const results: T[] = [];
+    const program = await this.record((recorder) => {
+      results.push(record(recorder));
+    });
+    program.run();
     await this.device.idle();
+    return results[0]!;
   }
 
   write(tensor: Tensor, values: ArrayLike<number>): void {
@@ -71,5 +85,11 @@ export class Session {
 
   read(tensor: Tensor): Promise<Float32Array> {
     return this.device.read(tensor);
+  }
+
+  /** The parts of a flat tensor, by the names of its layout. */
+  async readByName(layout: ParameterLayout, flat: Tensor): Promise<Map<string, Float32Array>> {
+    const values = await this.read(flat);
+    return new Map(layout.parameters.map(({ name, offset, length }) => [name, values.subarray(offset, offset + length)]));
   }
 }

@@ -31,6 +31,8 @@ export const tolerances = {
     logProb: absolute(5e-4),
     /** Parameters and moments after steps on given gradients. */
     optimizer: relative(2e-6),
+    /** Parameters after steps on gradients of our own, elements with next to no gradient left out. */
+    afterAdam: relative(1e-5),
     loss: relative(1e-3),
     /** For losses and statistics whose true value may be next to nothing: a mean of ratios around 1. */
     statistic: absolute(1e-3),

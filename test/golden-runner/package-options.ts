@@ -1,0 +1,49 @@
+import { DiffusionProcess } from "../../src/diffusion/process.ts";
+import type { CriticOptions } from "../../src/nn/critic.ts";
+import type { DiffusionMlpOptions } from "../../src/nn/diffusion-mlp.ts";
+import { activationOf, diffusionMlpOptions, type CriticArguments, type NetworkArguments } from "./networks.ts";
+import { samplerOf, stepOptionsOf, type ModelArguments } from "./policies.ts";
+
+/** The package's options of a denoiser from the constructor arguments of the original. */
+export function denoiserOptions(args: NetworkArguments): DiffusionMlpOptions {
+  const options = diffusionMlpOptions(args);
+  return {
+    actionSize: options.actionDim,
+    horizon: options.horizon,
+    conditionWidth: options.condDim,
+    timeSize: options.timeDim,
+    hidden: options.hidden,
+    conditionHidden: options.condHidden,
+    activation: options.activation,
+    outputActivation: options.outputActivation,
+    useLayerNorm: options.layerNorm,
+    isResidual: options.residual,
+  };
+}
+
+/** The package's options of a critic from the constructor arguments of the original. */
+export function criticOptionsOf(args: CriticArguments): CriticOptions {
+  return {
+    conditionWidth: args.cond_dim,
+    hidden: args.mlp_dims,
+    activation: activationOf(args.activation_type ?? "Mish"),
+    isResidual: args.residual_style ?? false,
+    useLayerNorm: args.use_layernorm ?? false,
+  };
+}
+
+/** The package's diffusion process from the constructor arguments of the original; `eta` is a DDIM's share of noise. */
+export function processOf(args: ModelArguments, eta: number): DiffusionProcess {
+  const { prediction, x0Clip, noiseClip } = stepOptionsOf(args);
+  return new DiffusionProcess({
+    denoisingSteps: args.denoising_steps,
+    sampler: samplerOf(args, eta),
+    predictsNoise: prediction === "noise",
+    x0Clip,
+    noiseClip,
+    drawClip: args.randn_clip_value ?? 3,
+    finalClip: args.final_action_clip_value ?? null,
+    minSamplingStd: args.min_sampling_denoising_std ?? 0,
+    minLogProbStd: args.min_logprob_denoising_std ?? 0,
+  });
+}
