@@ -13,7 +13,8 @@
 // until that much motion has used it up.
 import { CHAIN_BYTES, worldChain } from "./arm-chain";
 import { AXIS, CLEARANCE, COS, FACTOR, INVERSE_D, ON_TABLE, QD, QDD, SCRATCH, SIN, TCP, TOUCHED } from "./arm-lanes";
-import { add, cross2, dot2, dot3, lanes, mul, neg, sub, times } from "./lanes";
+import { ELBOW, FOREARM, SHOULDER_HEIGHT, TOOL, UPPER_ARM, WRIST } from "./arm-model";
+import { add, both, cross2, dot2, dot3, lanes, mul, neg, sub, times } from "./lanes";
 
 /** The rod along its axis from the tool centre point, and its radius, m. */
 const ROD_START: f64 = -0.18;
@@ -43,6 +44,12 @@ const TABLE_END: f64 = 0.69;
 const BAR_TOP: f64 = -0.02;
 const BAR_END: f64 = 0.71;
 
+// 0.001 R_i: R the rod's largest distance from joint axes 1 to 3, from 4, from 5 and 6, and from 7, m.
+const RADIUS_FAR: usize = memory.data<f64>([1.2e-3]);
+const RADIUS_ELBOW: usize = memory.data<f64>([0.8e-3]);
+const RADIUS_WRIST: usize = memory.data<f64>([0.4e-3]);
+const RADIUS_ROD: usize = memory.data<f64>([0.02e-3]);
+
 // Contact in scratch: normal (3), two tangents (3 each), point (3), then J (3x7), M^-1 J^T (3x7).
 const DIRECTIONS: usize = SCRATCH + CHAIN_BYTES;
 const POINT: usize = DIRECTIONS + 72;
@@ -54,10 +61,10 @@ const COUPLING: usize = RESPONSE + 168;
 export function addContactForces(at: usize, obstacles: u32): void {
   const v = at + QD;
   const motion = add(
-    times(add(add(f64x2.abs(v128.load(v)), f64x2.abs(v128.load(v, 16))), f64x2.abs(v128.load(v, 32))), 1.2e-3),
+    times(add(add(f64x2.abs(v128.load(v)), f64x2.abs(v128.load(v, 16))), f64x2.abs(v128.load(v, 32))), RADIUS_FAR),
     add(
-      times(f64x2.abs(v128.load(v, 48)), 0.8e-3),
-      add(times(add(f64x2.abs(v128.load(v, 64)), f64x2.abs(v128.load(v, 80))), 0.4e-3), times(f64x2.abs(v128.load(v, 96)), 0.02e-3)),
+      times(f64x2.abs(v128.load(v, 48)), RADIUS_ELBOW),
+      add(times(add(f64x2.abs(v128.load(v, 64)), f64x2.abs(v128.load(v, 80))), RADIUS_WRIST), times(f64x2.abs(v128.load(v, 96)), RADIUS_ROD)),
     ),
   );
   // The velocity now is the one that has brought the arm here since the last call.
@@ -86,16 +93,16 @@ export function locateTool(at: usize): void {
   const yx = mul(c4, s3), yy = neg(mul(s4, s3)), yz = neg(c3);
   const X = neg(mul(c3, s2));
   const zx = dot2(c4, X, s4, c2), zy = cross2(c4, c2, s4, X), zz = neg(mul(s3, s2));
-  const rx = add(times(sub(c4, lanes(1)), 0.0825), times(s4, 0.316));
-  const e = add(times(c6, 0.088), times(s6, 0.212));
+  const rx = add(times(sub(c4, lanes(1)), ELBOW), times(s4, UPPER_ARM));
+  const e = add(times(c6, WRIST), times(s6, TOOL));
   const ry = add(
-    add(sub(lanes(0.384), times(s4, 0.0825)), times(c4, 0.316)), sub(times(s6, 0.088), times(c6, 0.212)),
+    add(sub(both(FOREARM), times(s4, ELBOW)), times(c4, UPPER_ARM)), sub(times(s6, WRIST), times(c6, TOOL)),
   );
   const fx = cross2(xx, c5, xz, s5), fy = cross2(yx, c5, yz, s5), fz = cross2(zx, c5, zz, s5);
   const tx = dot3(xx, rx, xy, ry, fx, e), ty = dot3(yx, rx, yy, ry, fy, e);
   v128.store(at, cross2(c1, tx, s1, ty), TCP);
   v128.store(at, dot2(s1, tx, c1, ty), TCP + 16);
-  v128.store(at, add(dot3(zx, rx, zy, ry, fz, e), lanes(0.333)), TCP + 32);
+  v128.store(at, add(dot3(zx, rx, zy, ry, fz, e), both(SHOULDER_HEIGHT)), TCP + 32);
   const ax = cross2(fx, s6, xy, c6), ay = cross2(fy, s6, yy, c6);
   v128.store(at, cross2(c1, ax, s1, ay), AXIS);
   v128.store(at, dot2(s1, ax, c1, ay), AXIS + 16);
@@ -234,21 +241,25 @@ function push(at: usize, lane: usize, gap: f64, constant: f64, softest: f64, sti
   const ann = load<f64>(coupling), a01 = load<f64>(coupling, 8), a02 = load<f64>(coupling, 16);
   const a12 = load<f64>(coupling, 40);
   const softness = (1 - impedance) / impedance * ann;
-  const d0 = ann + softness, d1 = load<f64>(coupling, 32) + softness / 3, d2 = load<f64>(coupling, 64) + softness / 3;
+  const d0 = 1 / (ann + softness), d1 = 1 / (load<f64>(coupling, 32) + softness / 3), d2 = 1 / (load<f64>(coupling, 64) + softness / 3);
   // Right-hand side a_ref - a_0.
   const b0 = -along(at + QD, lane, jacobian) * damping - stiffness * gap - along(at + QDD, lane, jacobian);
   const b1 = -along(at + QD, lane, jacobian + 56) * damping - along(at + QDD, lane, jacobian + 56);
   const b2 = -along(at + QD, lane, jacobian + 112) * damping - along(at + QDD, lane, jacobian + 112);
   let f0 = 0.0, f1 = 0.0, f2 = 0.0;
   for (let sweep = 0; sweep < 30; sweep++) {
-    f0 = max<f64>(0, (b0 - a01 * f1 - a02 * f2) / d0);
-    f1 = (b1 - a01 * f0 - a12 * f2) / d1;
-    f2 = (b2 - a02 * f0 - a12 * f1) / d2;
-    const tangential = sqrt<f64>(f1 * f1 + f2 * f2);
-    if (tangential > f0) {
-      const scale = f0 / tangential;
+    const before0 = f0, before1 = f1, before2 = f2;
+    f0 = max<f64>(0, (b0 - a01 * f1 - a02 * f2) * d0);
+    f1 = (b1 - a01 * f0 - a12 * f2) * d1;
+    f2 = (b2 - a02 * f0 - a12 * f1) * d2;
+    const tangential = f1 * f1 + f2 * f2;
+    if (tangential > f0 * f0) {
+      const scale = f0 / sqrt<f64>(tangential);
       f1 *= scale, f2 *= scale;
     }
+    // Settled: further sweeps change nothing that counts.
+    const change = abs<f64>(f0 - before0) + abs<f64>(f1 - before1) + abs<f64>(f2 - before2);
+    if (change <= 1e-13 * f0) break;
   }
   for (let i: usize = 0; i < 7; i++) {
     const place = at + QDD + (i << 4) + lane;

@@ -1,15 +1,15 @@
 // The joint velocity of one IK iteration as its definition reads, for one lane: wherever the closed form of
 // arm-reference.ts has no proof.
-//   w = J^T V diag(1 / clip(lambda, 0.01, 100)) V^T (u - J n) + n,   J J^T + 1e-12 I = V diag(lambda) V^T
+//   w = J^T A^-1 (u - J n) + n,   A = J J^T + 1e-12 I with its eigenvalues clipped to [0.01, 100]
 import { CHAIN_BYTES, worldChain } from "./arm-chain";
-import { HAND_TURN, REF, REF_COS, REF_SIN, SCRATCH, TASK, WANTED } from "./arm-lanes";
-import { eigenSymmetric } from "./eigen";
+import { HAND_TURN, LOWEST, REF, REF_COS, REF_SIN, SCRATCH, TASK, WANTED } from "./arm-lanes";
+import { solveClipped } from "./clipped-solve";
 
 const JACOBIAN: usize = SCRATCH + CHAIN_BYTES;
 const SQUARE: usize = JACOBIAN + 42 * 8;
-const VECTORS: usize = SQUARE + 36 * 8;
-const REST: usize = VECTORS + 36 * 8;
+const REST: usize = SQUARE + 36 * 8;
 const RESIDUAL: usize = REST + 7 * 8;
+const WORK: usize = RESIDUAL + 6 * 8;
 
 /** Replaces WANTED of the lane at byte `lane` (0 or 8). TASK holds the task velocity u. */
 export function generalVelocity(at: usize, lane: usize): void {
@@ -29,7 +29,7 @@ export function generalVelocity(at: usize, lane: usize): void {
   store<f64>(rest, pull(at, lane, 3, -0.872), 24), store<f64>(rest, pull(at, lane, 4, 0), 32), store<f64>(rest, pull(at, lane, 5, 1.222), 40);
   store<f64>(rest, pull(at, lane, 6, 0.785 - HAND_TURN), 48);
 
-  const square = at + SQUARE, vectors = at + VECTORS, residual = at + RESIDUAL;
+  const square = at + SQUARE, residual = at + RESIDUAL;
   for (let i: usize = 0; i < 6; i++) {
     const row = jacobian + i * 56;
     let u = load<f64>(at + TASK + (i << 4) + lane);
@@ -43,17 +43,10 @@ export function generalVelocity(at: usize, lane: usize): void {
       store<f64>(square + (j * 6 + i << 3), sum);
     }
   }
-  eigenSymmetric(square, vectors, 6);
-  // y = V diag(1 / lambda) V^T residual, summed eigenvector by eigenvector; then w = J^T y + n.
-  let y0 = 0.0, y1 = 0.0, y2 = 0.0, y3 = 0.0, y4 = 0.0, y5 = 0.0;
-  for (let k: usize = 0; k < 6; k++) {
-    const column = vectors + (k << 3);
-    let along = 0.0;
-    for (let i: usize = 0; i < 6; i++) along += load<f64>(column + i * 48) * load<f64>(residual + (i << 3));
-    const share = along / min<f64>(max<f64>(load<f64>(square + (k * 7 << 3)), 0.01), 100);
-    y0 += share * load<f64>(column), y1 += share * load<f64>(column, 48), y2 += share * load<f64>(column, 96);
-    y3 += share * load<f64>(column, 144), y4 += share * load<f64>(column, 192), y5 += share * load<f64>(column, 240);
-  }
+  const guess = at + LOWEST + 6 * lane;
+  solveClipped(square, residual, guess, at + WORK, 0.01);
+  const y0 = load<f64>(residual), y1 = load<f64>(residual, 8), y2 = load<f64>(residual, 16);
+  const y3 = load<f64>(residual, 24), y4 = load<f64>(residual, 32), y5 = load<f64>(residual, 40);
   for (let k: usize = 0; k < 7; k++) {
     const column = jacobian + (k << 3);
     const w = load<f64>(column) * y0 + load<f64>(column, 56) * y1 + load<f64>(column, 112) * y2

@@ -28,20 +28,44 @@
 // proof is needed. A lane whose proof fails takes the eigen-decomposition of arm-reference-general.ts.
 import { GOAL, GOAL_HEIGHT, HAND_TURN, REF, REF_COS, REF_OLD, REF_SIN, SLACK, TASK, WANTED } from "./arm-lanes";
 import { generalVelocity } from "./arm-reference-general";
-import { add, bounded, cross2, dot2, dot3, lanes, mul, neg, sub, times } from "./lanes";
+import { ELBOW, FOREARM, SHOULDER_HEIGHT, TOOL, UPPER_ARM, WRIST } from "./arm-model";
+import { add, both, bounded, cross2, dot2, dot3, lanes, mul, neg, sub, times } from "./lanes";
 import { turn } from "./trig";
 
 /** Bound of |dJ| / |dq*|, spectral norms. */
-const LIPSCHITZ: f64 = 3;
+const LIPSCHITZ: usize = memory.data<f64>([3]);
 /** The proofs tried in turn: sigma_min > 0.17, else > 0.12, else just not clipped. */
 const SIGMA_FAR: f64 = 0.17;
 const SIGMA_NEAR: f64 = 0.12;
 /** Singular values below 0.1 = sqrt(0.01) are clipped. */
 const SIGMA_CLIP: f64 = 0.1;
 /** Joint speed limit, rad/s. */
-const SPEED_LIMIT: f64 = 3;
+const SPEED_LIMIT: usize = memory.data<f64>([3]);
+const MILLISECOND: usize = memory.data<f64>([0.001]);
+const ONE: usize = memory.data<f64>([1]);
+const HALF: usize = memory.data<f64>([0.5]);
+/** Keeps a root away from zero; only a hand turned over comes near. */
+const LEAST: usize = memory.data<f64>([1e-9]);
+// Gains, 1/s, and the errors at which they stop growing, m and rad.
+const PLANE_GAIN: usize = memory.data<f64>([200]);
+const HEIGHT_GAIN: usize = memory.data<f64>([800]);
+const TURN_GAIN: usize = memory.data<f64>([30]);
+const REST_GAIN: usize = memory.data<f64>([40]);
+const POSITION_LIMIT: usize = memory.data<f64>([0.01]);
+const ORIENTATION_LIMIT: usize = memory.data<f64>([0.1]);
+const REST_LIMIT: usize = memory.data<f64>([0.2]);
+// Posture at rest (joints 1, 3, 5: 0), joint 7 as stored, and qmin, qmax of each joint, rad.
+const REST_2: usize = memory.data<f64>([0.174]);
+const REST_4: usize = memory.data<f64>([-0.872]);
+const REST_6: usize = memory.data<f64>([1.222]);
+const REST_7: usize = memory.data<f64>([0.785 - HAND_TURN]);
+const JOINT_LIMITS: usize = memory.data<f64>([
+  -2.8973, 2.8973, -1.7628, 1.7628, -2.8973, 2, -3.0718, -0.0698, -2.8973, 2.8973, -0.0175, 3.7525,
+  -2.8973 - HAND_TURN, 2.8973 - HAND_TURN,
+]);
 /** Where the closed form would divide by less than this, the general form is taken. */
-const PIVOT_LIMIT: f64 = 1e-3;
+const PIVOT_LIMIT: usize = memory.data<f64>([1e-3]);
+const PIVOT_LIMIT_SQUARED: usize = memory.data<f64>([1e-6]);
 
 /** Advances the reference by one millisecond towards the set-point at GOAL. REF_OLD keeps where it started. */
 export function advanceReference(at: usize): void {
@@ -68,10 +92,11 @@ function iterate(at: usize): void {
   const zx = dot2(c4, X, s4, c2), zy = cross2(c4, c2, s4, X), zz = neg(mul(s3, s2));
 
   // Shoulder to wrist, r; wrist to tool centre point, d = 0.088 x6 + 0.212 z7 = (c5 e, h, -s5 e).
-  const rx = add(times(sub(c4, lanes(1)), 0.0825), times(s4, 0.316));
-  const ry = add(sub(lanes(0.384), times(s4, 0.0825)), times(c4, 0.316));
-  const e = add(times(c6, 0.088), times(s6, 0.212));
-  const h = sub(times(s6, 0.088), times(c6, 0.212));
+  const one = both(ONE);
+  const rx = add(times(sub(c4, one), ELBOW), times(s4, UPPER_ARM));
+  const ry = add(sub(both(FOREARM), times(s4, ELBOW)), times(c4, UPPER_ARM));
+  const e = add(times(c6, WRIST), times(s6, TOOL));
+  const h = sub(times(s6, WRIST), times(c6, TOOL));
   const dx = mul(c5, e), dz = neg(mul(s5, e));
   // Row by row: the part along (c5, 0, -s5), the forearm's own x before joint 6.
   const fx = cross2(xx, c5, xz, s5), fy = cross2(yx, c5, yz, s5), fz = cross2(zx, c5, zz, s5);
@@ -80,10 +105,11 @@ function iterate(at: usize): void {
   const ty = dot3(yx, rx, yy, ryh, fy, e);
   const tz = dot3(zx, rx, zy, ryh, fz, e);
 
-  // Position error, world axes, and its velocity turned back by q1.
-  const ux = times(bounded(sub(v128.load(at, GOAL), cross2(c1, tx, s1, ty)), 0.01), 200);
-  const uy = times(bounded(sub(v128.load(at, GOAL + 16), dot2(s1, tx, c1, ty)), 0.01), 200);
-  const uz = times(bounded(sub(sub(v128.load(at, GOAL_HEIGHT), lanes(0.333)), tz), 0.01), 800);
+  // Position error, world axes, and the velocity it asks for.
+  const centimetre = both(POSITION_LIMIT);
+  const ux = times(bounded(sub(v128.load(at, GOAL), cross2(c1, tx, s1, ty)), centimetre), PLANE_GAIN);
+  const uy = times(bounded(sub(v128.load(at, GOAL + 16), dot2(s1, tx, c1, ty)), centimetre), PLANE_GAIN);
+  const uz = times(bounded(sub(sub(v128.load(at, GOAL_HEIGHT), both(SHOULDER_HEIGHT)), tz), centimetre), HEIGHT_GAIN);
 
   // Orientation error of the hand R against (0, 1, 0, 0): with the quaternion h of R, 4 h1 = 2 sqrt(1 + R00 - R11 - R22),
   //   e = (h0, h3, -h2) = (R21 - R12, R20 + R02, -(R10 + R01)) / 4 h1.
@@ -93,14 +119,15 @@ function iterate(at: usize): void {
   const x5 = dot2(xx, s5, xz, c5), y5 = dot2(yx, s5, yz, c5), z5 = dot2(zx, s5, zz, c5);
   const even = sub(x6, y5), odd = add(x5, y6);
   const evenTurned = dot2(c7, even, s7, odd), oddTurned = cross2(c7, odd, s7, even);
-  const trace = add(sub(lanes(1), z7), cross2(c1, evenTurned, s1, oddTurned));
-  const inverse = f64x2.div(lanes(0.5), f64x2.sqrt(f64x2.pmax(trace, lanes(1e-9))));
+  const trace = add(sub(one, z7), cross2(c1, evenTurned, s1, oddTurned));
+  const inverse = f64x2.div(both(HALF), f64x2.sqrt(f64x2.pmax(both(LEAST), trace)));
   const e0 = sub(cross2(c7, z5, s7, z6), dot2(s1, x7, c1, y7));
   const e1 = add(dot2(c7, z6, s7, z5), cross2(c1, x7, s1, y7));
   const e2 = neg(dot2(s1, evenTurned, c1, oddTurned));
-  const ox = times(bounded(mul(e0, inverse), 0.1), 30);
-  const oy = times(bounded(mul(e1, inverse), 0.1), 30);
-  const oz = times(bounded(mul(e2, inverse), 0.1), 30);
+  const turnLimit = both(ORIENTATION_LIMIT);
+  const ox = times(bounded(mul(e0, inverse), turnLimit), TURN_GAIN);
+  const oy = times(bounded(mul(e1, inverse), turnLimit), TURN_GAIN);
+  const oz = times(bounded(mul(e2, inverse), turnLimit), TURN_GAIN);
 
   // Task velocity in elbow axes: angular g, linear b moved from the tool centre point to the wrist.
   const vx = dot2(c1, ux, s1, uy), vy = cross2(c1, uy, s1, ux);
@@ -113,12 +140,12 @@ function iterate(at: usize): void {
   const bz = sub(dot3(xz, vx, yz, vy, zz, uz), cross2(gx, h, gy, dx));
 
   // (m, x4) from v_x, v_y, with x7 left open: m = m0 - 0.0825 k7 x7, x4 = x40 - r_x k7 x7.
-  const elbow = add(times(ry, 0.0825), times(rx, 0.384));
-  const inverseElbow = f64x2.div(lanes(1), elbow);
-  const m0 = mul(sub(times(by, 0.384), times(bx, 0.0825)), inverseElbow);
+  const elbow = add(times(ry, ELBOW), times(rx, FOREARM));
+  const inverseElbow = f64x2.div(one, elbow);
+  const m0 = mul(sub(times(by, FOREARM), times(bx, ELBOW)), inverseElbow);
   const x40 = neg(mul(dot2(ry, by, rx, bx), inverseElbow));
-  const kappa = add(s6, mul(times(add(rx, lanes(0.0825)), 0.088), inverseElbow));
-  const k7 = mul(times(s5, 0.088), inverseElbow);
+  const kappa = add(s6, mul(times(add(rx, both(ELBOW)), WRIST), inverseElbow));
+  const k7 = mul(times(s5, WRIST), inverseElbow);
   // (x6, x7) from omega_z: c5 x6 - s5 kappa x7 = rho; null direction (s5 kappa, c5).
   const kappa5 = mul(s5, kappa);
   const wrist = dot2(c5, c5, kappa5, kappa5);
@@ -126,14 +153,15 @@ function iterate(at: usize): void {
   const x6p = mul(rho, c5), x7p = neg(mul(rho, kappa5));
   // (k, n3) from v_z, omega_x, for the solution (p) and for the null direction (n).
   const beta = dot2(c4, ry, s4, rx), gamma = cross2(s4, ry, c4, rx);
-  const inverseR = f64x2.div(lanes(1), rx);
+  const inverseR = f64x2.div(one, rx);
   const swing = mul(c5, s6);
-  const f2p = add(bz, mul(times(c5, 0.088), x7p)), f2n = mul(times(c5, 0.088), c5);
+  const pull = times(c5, WRIST);
+  const f2p = add(bz, mul(pull, x7p)), f2n = mul(pull, c5);
   const f3p = sub(gx, dot2(s5, x6p, swing, x7p)), f3n = neg(dot2(s5, kappa5, swing, c5));
   const kp = mul(cross2(s4, f2p, gamma, f3p), inverseR), kn = mul(cross2(s4, f2n, gamma, f3n), inverseR);
   const np = mul(cross2(beta, f3p, c4, f2p), inverseR), nn = mul(cross2(beta, f3n, c4, f2n), inverseR);
   const leverP = mul(k7, x7p), leverN = mul(k7, c5);
-  const mp = sub(m0, times(leverP, 0.0825)), mn = times(leverN, -0.0825);
+  const mp = sub(m0, times(leverP, ELBOW)), mn = neg(times(leverN, ELBOW));
   // x1 from s2 x1 + c3 k + s3 m = 0 with k = kp + tau kn, m = mp + tau mn; null direction (x1, tau) = (-B, s2).
   const B = dot2(c3, kn, s3, mn);
   const shoulder = dot2(s2, s2, B, B);
@@ -159,8 +187,9 @@ function iterate(at: usize): void {
   // Null-space velocity, then w = p + nu (nu.(n - p)) / (nu.nu).
   const q1 = v128.load(at, REF), q2 = v128.load(at, REF + 16), q3 = v128.load(at, REF + 32), q4 = v128.load(at, REF + 48);
   const q5 = v128.load(at, REF + 64), q6 = v128.load(at, REF + 80), q7 = v128.load(at, REF + 96);
-  const r1 = restVelocity(q1, 0), r2 = restVelocity(q2, 0.174), r3 = restVelocity(q3, 0), r4 = restVelocity(q4, -0.872);
-  const r5 = restVelocity(q5, 0), r6 = restVelocity(q6, 1.222), r7 = restVelocity(q7, 0.785 - HAND_TURN);
+  const r1 = restVelocity(neg(q1)), r2 = restVelocity(sub(both(REST_2), q2)), r3 = restVelocity(neg(q3));
+  const r4 = restVelocity(sub(both(REST_4), q4)), r5 = restVelocity(neg(q5)), r6 = restVelocity(sub(both(REST_6), q6));
+  const r7 = restVelocity(sub(both(REST_7), q7));
   const along = add(
     add(dot2(n1, sub(r1, p1), n2, sub(r2, p2)), dot2(n3, sub(r3, p3), n4, sub(r4, p4))),
     dot3(n5, sub(r5, p5), n6, sub(r6, p6), n7, sub(r7, p7)),
@@ -180,8 +209,8 @@ function iterate(at: usize): void {
   const general = v128.or(
     f64x2.lt(slack, lanes(0)),
     v128.or(
-      f64x2.lt(f64x2.abs(elbow), lanes(PIVOT_LIMIT)),
-      v128.or(f64x2.lt(f64x2.abs(rx), lanes(PIVOT_LIMIT)), f64x2.lt(f64x2.pmin(wrist, shoulder), lanes(PIVOT_LIMIT * PIVOT_LIMIT))),
+      f64x2.lt(f64x2.abs(elbow), both(PIVOT_LIMIT)),
+      v128.or(f64x2.lt(f64x2.abs(rx), both(PIVOT_LIMIT)), f64x2.lt(f64x2.pmin(wrist, shoulder), both(PIVOT_LIMIT_SQUARED))),
     ),
   );
   if (v128.any_true(general)) {
@@ -197,31 +226,32 @@ function iterate(at: usize): void {
   }
 
   const norm = f64x2.sqrt(add(add(dot2(w1, w1, w2, w2), dot2(w3, w3, w4, w4)), dot3(w5, w5, w6, w6, w7, w7)));
-  const fast = f64x2.gt(norm, lanes(SPEED_LIMIT));
-  let step = lanes(0.001);
-  if (v128.any_true(fast)) step = v128.bitselect(f64x2.div(lanes(0.001 * SPEED_LIMIT), norm), step, fast);
+  const fast = f64x2.gt(norm, both(SPEED_LIMIT));
+  let step = both(MILLISECOND);
+  if (v128.any_true(fast)) step = v128.bitselect(f64x2.div(mul(step, both(SPEED_LIMIT)), norm), step, fast);
   v128.store(at, sub(slack, mul(times(norm, LIPSCHITZ), step)), SLACK);
-  move(at, 0, q1, mul(step, w1), -2.8973, 2.8973);
-  move(at, 16, q2, mul(step, w2), -1.7628, 1.7628);
-  move(at, 32, q3, mul(step, w3), -2.8973, 2.0);
-  move(at, 48, q4, mul(step, w4), -3.0718, -0.0698);
-  move(at, 64, q5, mul(step, w5), -2.8973, 2.8973);
-  move(at, 80, q6, mul(step, w6), -0.0175, 3.7525);
-  move(at, 96, q7, mul(step, w7), -2.8973 - HAND_TURN, 2.8973 - HAND_TURN);
+  move(at, 0, q1, mul(step, w1));
+  move(at, 16, q2, mul(step, w2));
+  move(at, 32, q3, mul(step, w3));
+  move(at, 48, q4, mul(step, w4));
+  move(at, 64, q5, mul(step, w5));
+  move(at, 80, q6, mul(step, w6));
+  move(at, 96, q7, mul(step, w7));
 }
 
 /** 40 clip(rest - q*, +-0.2) */
 // @ts-ignore: decorator
 @inline
-function restVelocity(q: v128, rest: f64): v128 {
-  return times(bounded(sub(lanes(rest), q), 0.2), 40);
+function restVelocity(away: v128): v128 {
+  return times(bounded(away, both(REST_LIMIT)), REST_GAIN);
 }
 
-/** q* <- clip(q* + step, low, high), its sine and cosine with it; |step| <= 0.003. */
+/** q* <- clip(q* + step, qmin, qmax), its sine and cosine with it; |step| <= 0.003. */
 // @ts-ignore: decorator
 @inline
-function move(at: usize, offset: usize, q: v128, step: v128, low: f64, high: f64): void {
-  const next = f64x2.pmax(f64x2.pmin(add(q, step), lanes(high)), lanes(low));
+function move(at: usize, offset: usize, q: v128, step: v128): void {
+  const limits = JOINT_LIMITS + offset;
+  const next = f64x2.pmax(both(limits), f64x2.pmin(both(limits + 8), add(q, step)));
   v128.store(at + offset, next, REF);
   turn(sub(next, q), at + offset + REF_SIN, at + offset + REF_COS);
 }
@@ -244,12 +274,12 @@ function provedSlack(
   const v2y = sub(cross2(o2z, dx, o2x, dz), mul(c3, rx));
   const v2z = add(mul(s3, beta), cross2(o2x, dy, o2y, dx));
   const v3x = mul(c4, dz), v3y = neg(mul(s4, dz)), v3z = add(gamma, cross2(s4, dy, c4, dx));
-  const v4x = sub(lanes(-0.384), dy), v4y = add(lanes(-0.0825), dx);
+  const v4x = neg(add(both(FOREARM), dy)), v4y = sub(dx, both(ELBOW));
   const v5x = dz, v5z = neg(dx);
   const v6x = neg(mul(c5, dy)), v6y = cross2(c5, dx, s5, dz), v6z = mul(s5, dy);
-  const v7x = add(times(s5, -0.088), cross2(o7y, dz, o7z, dy));
+  const v7x = sub(cross2(o7y, dz, o7z, dy), times(s5, WRIST));
   const v7y = cross2(o7z, dx, o7x, dz);
-  const v7z = add(times(c5, -0.088), cross2(o7x, dy, o7y, dx));
+  const v7z = sub(cross2(o7x, dy, o7y, dx), times(c5, WRIST));
   // J J^T, lower triangle.
   const a11 = add(add(dot3(v1x, v1x, v2x, v2x, v3x, v3x), dot2(v4x, v4x, v5x, v5x)), dot2(v6x, v6x, v7x, v7x));
   const a21 = add(add(dot3(v1y, v1x, v2y, v2x, v3y, v3x), mul(v4y, v4x)), dot2(v6y, v6x, v7y, v7x));

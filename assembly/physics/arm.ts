@@ -9,10 +9,15 @@
 // start of a step, as MuJoCo reports them.
 import { addContactForces } from "./arm-contact";
 import { accelerate } from "./arm-dynamics";
-import { BIAS, CLEARANCE, COS, Q, QD, QDD, REF, REF_COS, REF_OLD, REF_SIN, SIN, SLACK } from "./arm-lanes";
+import { BIAS, CLEARANCE, COS, LOWEST, Q, QD, QDD, REF, REF_COS, REF_OLD, REF_SIN, SIN, SLACK } from "./arm-lanes";
 import { advanceReference } from "./arm-reference";
-import { add, bounded, lanes, sub, times } from "./lanes";
+import { add, both, bounded, lanes, sub, times } from "./lanes";
 import { TURN_LIMIT, sinCos, turn } from "./trig";
+
+const MILLISECOND: usize = memory.data<f64>([0.001]);
+const PER_MILLISECOND: usize = memory.data<f64>([1000]);
+/** Kp, Kd, L of joints 1 to 4, of 5, of 6 and of 7: N m/rad, N m s/rad, N m. */
+const GAINS: usize = memory.data<f64>([120, 10, 87, 50, 6, 12, 30, 5, 12, 10, 3, 12]);
 
 /**
  * Starts an interval: everything that is not state is made anew, so that the bits of an interval follow from its state.
@@ -24,20 +29,21 @@ export function beginInterval(at: usize): void {
   }
   v128.store(at, lanes(-1), SLACK);
   v128.store(at, lanes(0), CLEARANCE);
+  memory.fill(at + LOWEST, 0, 96);
 }
 
 /** One millisecond. `obstacles`: 0 leaves the six cylinders out. */
 export function stepArm(at: usize, obstacles: u32): void {
   advanceReference(at);
   accelerate(
-    at, torque(at, 0, 120, 10, 87), torque(at, 16, 120, 10, 87), torque(at, 32, 120, 10, 87), torque(at, 48, 120, 10, 87),
-    torque(at, 64, 50, 6, 12), torque(at, 80, 30, 5, 12), torque(at, 96, 10, 3, 12),
+    at, torque(at, 0, GAINS), torque(at, 16, GAINS), torque(at, 32, GAINS), torque(at, 48, GAINS),
+    torque(at, 64, GAINS + 24), torque(at, 80, GAINS + 48), torque(at, 96, GAINS + 72),
   );
   addContactForces(at, obstacles);
   let furthest = lanes(0);
   for (let i: usize = 0; i < 112; i += 16) {
-    const velocity = add(v128.load(at + i, QD), times(v128.load(at + i, QDD), 0.001));
-    const delta = times(velocity, 0.001);
+    const velocity = add(v128.load(at + i, QD), times(v128.load(at + i, QDD), MILLISECOND));
+    const delta = times(velocity, MILLISECOND);
     v128.store(at + i, velocity, QD);
     v128.store(at + i, add(v128.load(at + i, Q), delta), Q);
     turn(delta, at + i + SIN, at + i + COS);
@@ -47,21 +53,21 @@ export function stepArm(at: usize, obstacles: u32): void {
   if (v128.any_true(tooFar)) turnAnew(at, tooFar);
 }
 
-/** tau_i of one joint. */
+/** tau_i of one joint; `gains`: Kp, Kd, L. */
 // @ts-ignore: decorator
 @inline
-function torque(at: usize, joint: usize, stiffness: f64, damping: f64, limit: f64): v128 {
+function torque(at: usize, joint: usize, gains: usize): v128 {
   const reference = v128.load(at + joint, REF);
-  const velocity = times(sub(reference, v128.load(at + joint, REF_OLD)), 1000);
+  const velocity = times(sub(reference, v128.load(at + joint, REF_OLD)), PER_MILLISECOND);
   return bounded(
     add(
       add(
-        times(sub(reference, v128.load(at + joint, Q)), stiffness),
-        times(sub(velocity, v128.load(at + joint, QD)), damping),
+        times(sub(reference, v128.load(at + joint, Q)), gains),
+        times(sub(velocity, v128.load(at + joint, QD)), gains + 8),
       ),
       v128.load(at + joint, BIAS),
     ),
-    limit,
+    both(gains + 16),
   );
 }
 

@@ -4,34 +4,55 @@
 // Reduction: k = nearest(x 2/pi), r = ((x - k P1) - k P2) - k P3, P1 + P2 + P3 = pi/2 in pieces of 33 bits, so that
 // k P1 and k P2 are exact for |k| < 2^20. Kernels on |r| <= pi/4: the minimax polynomials of degree 13 and 14 whose
 // coefficients every libm shares. Error below 1 ulp of 1 for |x| < 1e6.
-import { add, lanes, mul, sub, times } from "./lanes";
+import { add, both, mul, sub, times } from "./lanes";
 
 /** 1.5 * 2^52: adding it rounds to the nearest integer, which then stands in the low bits. */
-const ROUNDER: f64 = 6755399441055744.0;
+const ROUNDER: usize = memory.data<f64>([6755399441055744.0]);
+const TWO_OVER_PI: usize = memory.data<f64>([0.6366197723675814]);
+const HALF_PI_1: usize = memory.data<f64>([1.57079632673412561417]);
+const HALF_PI_2: usize = memory.data<f64>([6.0771005063039659766e-11]);
+const HALF_PI_3: usize = memory.data<f64>([2.0222662487959505776e-21]);
+const S13: usize = memory.data<f64>([1.58969099521155010221e-10]);
+const S11: usize = memory.data<f64>([-2.50507602534068634195e-8]);
+const S9: usize = memory.data<f64>([2.75573137070700676789e-6]);
+const S7: usize = memory.data<f64>([-1.98412698298579493134e-4]);
+const S5: usize = memory.data<f64>([8.33333333332248946124e-3]);
+const S3: usize = memory.data<f64>([-1.66666666666666324348e-1]);
+const C14: usize = memory.data<f64>([-1.13596475577881948265e-11]);
+const C12: usize = memory.data<f64>([2.08757232129817482790e-9]);
+const C10: usize = memory.data<f64>([-2.75573143513906633035e-7]);
+const C8: usize = memory.data<f64>([2.48015872894767294178e-5]);
+const C6: usize = memory.data<f64>([-1.38888888888741095749e-3]);
+const C4: usize = memory.data<f64>([4.16666666666666019037e-2]);
+const ONE: usize = memory.data<f64>([1]);
+const HALF: usize = memory.data<f64>([0.5]);
+const SIXTH: usize = memory.data<f64>([0.16666666666666666]);
+const TWENTY_FOURTH: usize = memory.data<f64>([0.041666666666666664]);
+const HUNDRED_TWENTIETH: usize = memory.data<f64>([0.008333333333333333]);
 
 /** Writes sin x at `sinAt` and cos x at `cosAt`, both lanes. */
 export function sinCos(x: v128, sinAt: usize, cosAt: usize): void {
-  const shifted = add(times(x, 0.6366197723675814), lanes(ROUNDER));
-  const k = sub(shifted, lanes(ROUNDER));
+  const shifted = add(times(x, TWO_OVER_PI), both(ROUNDER));
+  const k = sub(shifted, both(ROUNDER));
   const r = sub(
-    sub(sub(x, times(k, 1.57079632673412561417)), times(k, 6.0771005063039659766e-11)),
-    times(k, 2.0222662487959505776e-21),
+    sub(sub(x, times(k, HALF_PI_1)), times(k, HALF_PI_2)),
+    times(k, HALF_PI_3),
   );
   const z = mul(r, r);
-  let p = times(z, 1.58969099521155010221e-10);
-  p = mul(z, add(p, lanes(-2.50507602534068634195e-8)));
-  p = mul(z, add(p, lanes(2.75573137070700676789e-6)));
-  p = mul(z, add(p, lanes(-1.98412698298579493134e-4)));
-  p = mul(z, add(p, lanes(8.33333333332248946124e-3)));
-  p = mul(z, add(p, lanes(-1.66666666666666324348e-1)));
+  let p = times(z, S13);
+  p = mul(z, add(p, both(S11)));
+  p = mul(z, add(p, both(S9)));
+  p = mul(z, add(p, both(S7)));
+  p = mul(z, add(p, both(S5)));
+  p = mul(z, add(p, both(S3)));
   const sine = add(r, mul(r, p));
-  let q = times(z, -1.13596475577881948265e-11);
-  q = mul(z, add(q, lanes(2.08757232129817482790e-9)));
-  q = mul(z, add(q, lanes(-2.75573143513906633035e-7)));
-  q = mul(z, add(q, lanes(2.48015872894767294178e-5)));
-  q = mul(z, add(q, lanes(-1.38888888888741095749e-3)));
-  q = mul(z, add(q, lanes(4.16666666666666019037e-2)));
-  const cosine = add(sub(lanes(1), times(z, 0.5)), mul(z, q));
+  let q = times(z, C14);
+  q = mul(z, add(q, both(C12)));
+  q = mul(z, add(q, both(C10)));
+  q = mul(z, add(q, both(C8)));
+  q = mul(z, add(q, both(C6)));
+  q = mul(z, add(q, both(C4)));
+  const cosine = add(sub(both(ONE), times(z, HALF)), mul(z, q));
   // Quadrant k mod 4: odd swaps the two; bit 1 of k negates the sine, bit 1 of k + 1 the cosine.
   const odd = i64x2.neg(v128.and(shifted, i64x2.splat(1)));
   const sineSign = i64x2.shl(v128.and(shifted, i64x2.splat(2)), 62);
@@ -55,8 +76,8 @@ export const TURN_LIMIT: f64 = 0.006;
 export function turn(delta: v128, sinAt: usize, cosAt: usize): void {
   const s = v128.load(sinAt), c = v128.load(cosAt);
   const square = mul(delta, delta);
-  const sine = mul(delta, sub(lanes(1), mul(square, sub(lanes(1 / 6.0), times(square, 1 / 120.0)))));
-  const versed = mul(square, sub(times(square, 1 / 24.0), lanes(0.5)));
+  const sine = mul(delta, sub(both(ONE), mul(square, sub(both(SIXTH), times(square, HUNDRED_TWENTIETH)))));
+  const versed = mul(square, sub(times(square, TWENTY_FOURTH), both(HALF)));
   v128.store(sinAt, add(s, add(mul(c, sine), mul(s, versed))));
   v128.store(cosAt, add(c, sub(mul(c, versed), mul(s, sine))));
 }

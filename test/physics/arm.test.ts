@@ -163,7 +163,7 @@ test("the regrouped inertial constants are those of the published links", async 
     before.mass += body.mass;
   }
   const source = await readFile(path.join(root, "assembly/physics/arm-model.ts"), "utf8");
-  const written = (name: string) => Number(new RegExp(`const ${name}: f64 = ([-0-9.e]+);`).exec(source)?.[1]);
+  const written = (name: string) => Number(new RegExp(`const ${name}: usize = memory.data<f64>\\(\\[([-0-9.e]+)\\]\\);`).exec(source)?.[1]);
   for (let i = 1; i < 7; i++) {
     const { h, J } = bodies[i]!;
     const names = ["HX", "HY", "XX", "YY", "XY", "XZ", "YZ"].map((name) => (name.startsWith("H") ? `H${i + 1}${name[1]!}` : `J${i + 1}${name}`));
