@@ -6,7 +6,7 @@
 // soft constraint with impedance d (0.90 to 0.95 over the first millimetre), time constant T, damping ratio 1:
 //   a_ref,n = -(2 / (d1 T)) v_n - d / (d1^2 T^2) gap,   a_ref,t = -(2 / (d1 T)) v_t,   d1 the largest impedance
 //   (A + diag R) f = a_ref - a_0,   f_n >= 0,  |f_t| <= f_n,   A = J M^-1 J^T,  R_n = (1 - d) / d A_nn,  R_t = R_n / 3
-// by 30 Gauss-Seidel sweeps, a_0 = J a; then a <- a + M^-1 J^T f.
+// by 30 Gauss-Seidel sweeps, or at once where their limit lies inside the cone; a_0 = J a; then a <- a + M^-1 J^T f.
 //
 // Far from every surface nothing of this is computed: no point of the rod moves further in a step than
 // 0.001 sum_i R_i |qd_i|, R_i the rod's largest distance from joint axis i, so a distance once measured stays a bound
@@ -50,12 +50,12 @@ const RADIUS_ELBOW: usize = memory.data<f64>([0.8e-3]);
 const RADIUS_WRIST: usize = memory.data<f64>([0.4e-3]);
 const RADIUS_ROD: usize = memory.data<f64>([0.02e-3]);
 
-// Contact in scratch: normal (3), two tangents (3 each), point (3), then J (3x7), M^-1 J^T (3x7).
+// Contact in scratch: normal (3), two tangents (3 each), point (3), then J (3x7), M^-1 J^T (7x4, the last column 0).
 const DIRECTIONS: usize = SCRATCH + CHAIN_BYTES;
 const POINT: usize = DIRECTIONS + 72;
 const JACOBIAN: usize = POINT + 24;
 const RESPONSE: usize = JACOBIAN + 168;
-const COUPLING: usize = RESPONSE + 168;
+const COUPLING: usize = RESPONSE + 224;
 
 /** Adds to QDD what the contacts of the state do; TOUCHED and ON_TABLE say which there are. */
 export function addContactForces(at: usize, obstacles: u32): void {
@@ -64,7 +64,10 @@ export function addContactForces(at: usize, obstacles: u32): void {
     times(add(add(f64x2.abs(v128.load(v)), f64x2.abs(v128.load(v, 16))), f64x2.abs(v128.load(v, 32))), RADIUS_FAR),
     add(
       times(f64x2.abs(v128.load(v, 48)), RADIUS_ELBOW),
-      add(times(add(f64x2.abs(v128.load(v, 64)), f64x2.abs(v128.load(v, 80))), RADIUS_WRIST), times(f64x2.abs(v128.load(v, 96)), RADIUS_ROD)),
+      add(
+        times(add(f64x2.abs(v128.load(v, 64)), f64x2.abs(v128.load(v, 80))), RADIUS_WRIST),
+        times(f64x2.abs(v128.load(v, 96)), RADIUS_ROD),
+      ),
     ),
   );
   // The velocity now is the one that has brought the arm here since the last call.
@@ -214,23 +217,27 @@ function push(at: usize, lane: usize, gap: f64, constant: f64, softest: f64, sti
   const chain = at + SCRATCH, jacobian = at + JACOBIAN, response = at + RESPONSE, coupling = at + COUPLING;
   worldChain(at + SIN + lane, at + COS + lane, chain);
   const px = load<f64>(at + POINT), py = load<f64>(at + POINT, 8), pz = load<f64>(at + POINT, 16);
-  for (let row: usize = 0; row < 3; row++) {
-    const direction = at + DIRECTIONS + row * 24;
-    const nx = load<f64>(direction), ny = load<f64>(direction, 8), nz = load<f64>(direction, 16);
-    for (let i: usize = 0; i < 7; i++) {
-      const joint = chain + i * 48;
-      const ax = load<f64>(joint), ay = load<f64>(joint, 8), az = load<f64>(joint, 16);
-      const rx = px - load<f64>(joint, 24), ry = py - load<f64>(joint, 32), rz = pz - load<f64>(joint, 40);
-      const value = nx * (ay * rz - az * ry) + ny * (az * rx - ax * rz) + nz * (ax * ry - ay * rx);
+  const directions = at + DIRECTIONS;
+  for (let i: usize = 0; i < 7; i++) {
+    const joint = chain + i * 48;
+    const ax = load<f64>(joint), ay = load<f64>(joint, 8), az = load<f64>(joint, 16);
+    const rx = px - load<f64>(joint, 24), ry = py - load<f64>(joint, 32), rz = pz - load<f64>(joint, 40);
+    const vx = ay * rz - az * ry, vy = az * rx - ax * rz, vz = ax * ry - ay * rx;
+    for (let row: usize = 0; row < 3; row++) {
+      const direction = directions + row * 24;
+      const value = load<f64>(direction) * vx + load<f64>(direction, 8) * vy + load<f64>(direction, 16) * vz;
       store<f64>(jacobian + row * 56 + (i << 3), value);
-      store<f64>(response + row * 56 + (i << 3), value);
+      store<f64>(response + (i << 5) + (row << 3), value);
     }
-    solve(at, lane, response + row * 56);
+    store<f64>(response + (i << 5), 0, 24);
   }
+  solveColumns(at, lane, response);
   for (let row: usize = 0; row < 3; row++) {
-    for (let column: usize = 0; column < 3; column++) {
+    for (let column: usize = row; column < 3; column++) {
       let sum = 0.0;
-      for (let i: usize = 0; i < 56; i += 8) sum += load<f64>(jacobian + row * 56 + i) * load<f64>(response + column * 56 + i);
+      for (let i: usize = 0; i < 7; i++) {
+        sum += load<f64>(jacobian + row * 56 + (i << 3)) * load<f64>(response + (i << 5) + (column << 3));
+      }
       store<f64>(coupling + (row * 3 + column << 3), sum);
     }
   }
@@ -241,30 +248,40 @@ function push(at: usize, lane: usize, gap: f64, constant: f64, softest: f64, sti
   const ann = load<f64>(coupling), a01 = load<f64>(coupling, 8), a02 = load<f64>(coupling, 16);
   const a12 = load<f64>(coupling, 40);
   const softness = (1 - impedance) / impedance * ann;
-  const d0 = 1 / (ann + softness), d1 = 1 / (load<f64>(coupling, 32) + softness / 3), d2 = 1 / (load<f64>(coupling, 64) + softness / 3);
+  const a00 = ann + softness, a11 = load<f64>(coupling, 32) + softness / 3, a22 = load<f64>(coupling, 64) + softness / 3;
   // Right-hand side a_ref - a_0.
   const b0 = -along(at + QD, lane, jacobian) * damping - stiffness * gap - along(at + QDD, lane, jacobian);
   const b1 = -along(at + QD, lane, jacobian + 56) * damping - along(at + QDD, lane, jacobian + 56);
   const b2 = -along(at + QD, lane, jacobian + 112) * damping - along(at + QDD, lane, jacobian + 112);
-  let f0 = 0.0, f1 = 0.0, f2 = 0.0;
-  for (let sweep = 0; sweep < 30; sweep++) {
-    const before0 = f0, before1 = f1, before2 = f2;
-    f0 = max<f64>(0, (b0 - a01 * f1 - a02 * f2) * d0);
-    f1 = (b1 - a01 * f0 - a12 * f2) * d1;
-    f2 = (b2 - a02 * f0 - a12 * f1) * d2;
-    const tangential = f1 * f1 + f2 * f2;
-    if (tangential > f0 * f0) {
-      const scale = f0 / sqrt<f64>(tangential);
-      f1 *= scale, f2 *= scale;
+  // Sticking: the three equations as they stand, by elimination.
+  const m01 = a01 / a00, m02 = a02 / a00;
+  const s11 = a11 - m01 * a01, s12 = a12 - m01 * a02, m12 = s12 / s11, y1 = b1 - m01 * b0;
+  let f2 = (b2 - m02 * b0 - m12 * y1) / (a22 - m02 * a02 - m12 * s12);
+  let f1 = y1 / s11 - m12 * f2;
+  let f0 = b0 / a00 - m01 * f1 - m02 * f2;
+  if (f0 < 0 || f1 * f1 + f2 * f2 > f0 * f0) {
+    // Sliding or letting go: projected Gauss-Seidel.
+    const i0 = 1 / a00, i1 = 1 / a11, i2 = 1 / a22;
+    f0 = 0, f1 = 0, f2 = 0;
+    for (let sweep = 0; sweep < 30; sweep++) {
+      const before0 = f0, before1 = f1, before2 = f2;
+      f0 = max<f64>(0, (b0 - a01 * f1 - a02 * f2) * i0);
+      f1 = (b1 - a01 * f0 - a12 * f2) * i1;
+      f2 = (b2 - a02 * f0 - a12 * f1) * i2;
+      const tangential = f1 * f1 + f2 * f2;
+      if (tangential > f0 * f0) {
+        const scale = f0 / sqrt<f64>(tangential);
+        f1 *= scale, f2 *= scale;
+      }
+      // Settled: further sweeps change nothing that counts.
+      const change = abs<f64>(f0 - before0) + abs<f64>(f1 - before1) + abs<f64>(f2 - before2);
+      if (change <= 1e-12 * f0) break;
     }
-    // Settled: further sweeps change nothing that counts.
-    const change = abs<f64>(f0 - before0) + abs<f64>(f1 - before1) + abs<f64>(f2 - before2);
-    if (change <= 1e-13 * f0) break;
   }
   for (let i: usize = 0; i < 7; i++) {
     const place = at + QDD + (i << 4) + lane;
-    store<f64>(place, load<f64>(place) + f0 * load<f64>(response + (i << 3))
-      + f1 * load<f64>(response + (i << 3), 56) + f2 * load<f64>(response + (i << 3), 112));
+    const columns = response + (i << 5);
+    store<f64>(place, load<f64>(place) + f0 * load<f64>(columns) + f1 * load<f64>(columns, 8) + f2 * load<f64>(columns, 16));
   }
 }
 
@@ -275,21 +292,50 @@ function along(vector: usize, lane: usize, row: usize): f64 {
   return sum;
 }
 
-/** x <- M^-1 x for one lane, x seven f64, M = L^T D L from FACTOR. */
-function solve(at: usize, lane: usize, x: usize): void {
-  for (let k: usize = 6; k > 0; k--) {
-    const row = at + FACTOR + ((k * (k - 1) >> 1) << 4) + lane;
-    const value = load<f64>(x + (k << 3));
-    for (let i: usize = 0; i < k; i++) {
-      const place = x + (i << 3);
-      store<f64>(place, load<f64>(place) - load<f64>(row + (i << 4)) * value);
-    }
-  }
-  for (let k: usize = 0; k < 7; k++) {
-    const row = at + FACTOR + ((k * (k - 1) >> 1) << 4) + lane;
-    let value = load<f64>(x + (k << 3)) * load<f64>(at + INVERSE_D + (k << 4) + lane);
-    for (let i: usize = 0; i < k; i++) value -= load<f64>(row + (i << 4)) * load<f64>(x + (i << 3));
-    store<f64>(x + (k << 3), value);
+/** X <- M^-1 X for one lane, X 7x4 by rows, M = L^T D L from FACTOR: two columns in each register. */
+function solveColumns(at: usize, lane: usize, x: usize): void {
+  for (let columns: usize = 0; columns < 32; columns += 16) {
+    const place = x + columns, factor = at + FACTOR + lane, inverse = at + INVERSE_D + lane;
+    let x1 = v128.load(place, 0);
+    let x2 = v128.load(place, 32);
+    let x3 = v128.load(place, 64);
+    let x4 = v128.load(place, 96);
+    let x5 = v128.load(place, 128);
+    let x6 = v128.load(place, 160);
+    let x7 = v128.load(place, 192);
+    x1 = sub(x1, mul(x7, both(factor + 240))), x2 = sub(x2, mul(x7, both(factor + 256)));
+    x3 = sub(x3, mul(x7, both(factor + 272))), x4 = sub(x4, mul(x7, both(factor + 288)));
+    x5 = sub(x5, mul(x7, both(factor + 304))), x6 = sub(x6, mul(x7, both(factor + 320)));
+    x1 = sub(x1, mul(x6, both(factor + 160))), x2 = sub(x2, mul(x6, both(factor + 176)));
+    x3 = sub(x3, mul(x6, both(factor + 192))), x4 = sub(x4, mul(x6, both(factor + 208)));
+    x5 = sub(x5, mul(x6, both(factor + 224)));
+    x1 = sub(x1, mul(x5, both(factor + 96))), x2 = sub(x2, mul(x5, both(factor + 112)));
+    x3 = sub(x3, mul(x5, both(factor + 128))), x4 = sub(x4, mul(x5, both(factor + 144)));
+    x1 = sub(x1, mul(x4, both(factor + 48))), x2 = sub(x2, mul(x4, both(factor + 64)));
+    x3 = sub(x3, mul(x4, both(factor + 80)));
+    x1 = sub(x1, mul(x3, both(factor + 16))), x2 = sub(x2, mul(x3, both(factor + 32)));
+    x1 = sub(x1, mul(x2, both(factor + 0)));
+    x1 = mul(x1, both(inverse));
+    x2 = mul(x2, both(inverse + 16));
+    x2 = sub(x2, mul(x1, both(factor + 0)));
+    x3 = mul(x3, both(inverse + 32));
+    x3 = sub(x3, mul(x1, both(factor + 16))), x3 = sub(x3, mul(x2, both(factor + 32)));
+    x4 = mul(x4, both(inverse + 48));
+    x4 = sub(x4, mul(x1, both(factor + 48))), x4 = sub(x4, mul(x2, both(factor + 64)));
+    x4 = sub(x4, mul(x3, both(factor + 80)));
+    x5 = mul(x5, both(inverse + 64));
+    x5 = sub(x5, mul(x1, both(factor + 96))), x5 = sub(x5, mul(x2, both(factor + 112)));
+    x5 = sub(x5, mul(x3, both(factor + 128))), x5 = sub(x5, mul(x4, both(factor + 144)));
+    x6 = mul(x6, both(inverse + 80));
+    x6 = sub(x6, mul(x1, both(factor + 160))), x6 = sub(x6, mul(x2, both(factor + 176)));
+    x6 = sub(x6, mul(x3, both(factor + 192))), x6 = sub(x6, mul(x4, both(factor + 208)));
+    x6 = sub(x6, mul(x5, both(factor + 224)));
+    x7 = mul(x7, both(inverse + 96));
+    x7 = sub(x7, mul(x1, both(factor + 240))), x7 = sub(x7, mul(x2, both(factor + 256)));
+    x7 = sub(x7, mul(x3, both(factor + 272))), x7 = sub(x7, mul(x4, both(factor + 288)));
+    x7 = sub(x7, mul(x5, both(factor + 304))), x7 = sub(x7, mul(x6, both(factor + 320)));
+    v128.store(place, x1, 0), v128.store(place, x2, 32), v128.store(place, x3, 64), v128.store(place, x4, 96);
+    v128.store(place, x5, 128), v128.store(place, x6, 160), v128.store(place, x7, 192);
   }
 }
 
