@@ -1,6 +1,5 @@
 import type { AnyKernelSpec } from "../engine/kernel-spec.js";
 import { denoiseKernels } from "./diffusion/denoise.js";
-import { gaussianKlKernels } from "./diffusion/gaussian-kl.js";
 import { activationKernels } from "./nn/activation.js";
 import { columnKernels } from "./nn/columns.js";
 import { layerNormKernels } from "./nn/layer-norm.js";
@@ -31,7 +30,6 @@ export const kernels: readonly AnyKernelSpec[] = [
   ...cloningLossKernels,
   ...emaKernels,
   ...gaeKernels,
-  ...gaussianKlKernels,
   ...gradientNormKernels,
   ...layerNormKernels,
   ...linearKernels,
