@@ -1,9 +1,14 @@
 import type { AnyKernelSpec } from "../engine/kernel-spec.js";
 import { denoiseKernels } from "./diffusion/denoise.js";
+import { forwardNoisingKernels } from "./diffusion/forward-noising.js";
+import { gaussianKlKernels } from "./diffusion/gaussian-kl.js";
+import { gaussianLogProbKernels } from "./diffusion/gaussian-log-prob.js";
 import { activationKernels } from "./nn/activation.js";
 import { columnKernels } from "./nn/columns.js";
+import { diagonalGaussianKlKernels } from "./nn/diagonal-gaussian-kl.js";
 import { layerNormKernels } from "./nn/layer-norm.js";
 import { linearKernels } from "./nn/linear.js";
+import { meanSquaredLossKernels } from "./nn/mean-squared-loss.js";
 import { rowGatherKernels } from "./nn/row-gather.js";
 import { stochasticHeadKernels } from "./nn/stochastic-heads.js";
 import { timestepEmbeddingKernels } from "./nn/timestep-embedding.js";
@@ -28,14 +33,19 @@ export const kernels: readonly AnyKernelSpec[] = [
   ...denoiseKernels,
   ...advantageStatisticsKernels,
   ...cloningLossKernels,
+  ...diagonalGaussianKlKernels,
   ...emaKernels,
+  ...forwardNoisingKernels,
   ...gaeKernels,
+  ...gaussianKlKernels,
+  ...gaussianLogProbKernels,
   ...gradientNormKernels,
   ...layerNormKernels,
   ...linearKernels,
   ...lossStatisticsKernels,
   ...ppoGatherKernels,
   ...ppoLossKernels,
+  ...meanSquaredLossKernels,
   ...randomKernels,
   ...rewardScaleKernels,
   ...rowGatherKernels,

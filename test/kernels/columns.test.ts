@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { concatColumns, columnSumSpec, copyColumnsSpec, splitColumns } from "../../src/kernels/nn/columns.js";
+import { columnSum, concatColumns, columnSumSpec, copyColumnsSpec, splitColumns } from "../../src/kernels/nn/columns.js";
 import { rowGather, rowGatherSpec, rowGatherU32Spec } from "../../src/kernels/nn/row-gather.js";
+import { expectClose } from "../close.js";
 import { concatColumns as concatReference, splitColumns as splitReference } from "../reference/columns.js";
 import { gatherRows } from "../reference/gather.js";
 import { proveAgreement } from "./agreement.js";
@@ -79,23 +80,35 @@ proveKernel(copyColumnsSpec, ([[1, 1, 0, 0], [3, 3, 1, 2], [31, 32, 5, 0], [33, 
   },
 ));
 
-proveKernel(columnSumSpec, ([[1, 1], [3, 31], [31, 3], [32, 33], [65, 64], [257, 65]] as const).map(([rows, columns], at) => {
+proveKernel(columnSumSpec, ([[1, 1, 1], [3, 31, 3], [31, 3, 10], [32, 33, 32], [65, 64, 64], [257, 65, 50]] as const).map(([rows, columns, blockRows], at) => {
   const stride = columns + 3;
   const x = testNumbers(rows * stride, at);
+  const out = new Float64Array(Math.ceil(rows / blockRows) * columns);
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++) out[Math.floor(r / blockRows) * columns + c]! += 0.75 * x[r * stride + 2 + c]!;
+  }
   return {
-    title: `${rows}x${columns}`,
-    params: { rows, columns, stride, offset: 2, scale: 0.75 },
+    title: `${rows}x${columns} by ${blockRows}`,
+    params: { rows, columns, stride, offset: 2, blockRows, scale: 0.75 },
     inputs: { x },
-    expected: {
-      out: Float64Array.from({ length: columns }, (_, c) => {
-        let sum = 0;
-        for (let r = 0; r < rows; r++) sum += x[r * stride + 2 + c]!;
-        return 0.75 * sum;
-      }),
-    },
+    expected: { out },
     tolerance: { relative: 2e-6 },
   };
 }));
+
+test.each(engines)("many rows are added in blocks on %s", async (engine) => {
+  const device = await deviceFor(engine);
+  const [rows, columns] = [70_000, 2];
+  const data = testNumbers(rows * columns, 5).map((value) => value + 1);
+  const x = device.tensor([rows, columns], { data });
+  const out = device.tensor([columns]);
+  const program = await device.program("sum", (recorder) => columnSum(recorder, { x, out }, { rows, columns, scale: 0.5 }));
+  program.run();
+  const expected = [0, 1].map((c) => data.reduce((sum, value, n) => (n % 2 === c ? sum + value : sum), 0) / 2);
+  expectClose(await device.read(out), expected, { relative: 2e-6 });
+  program.close();
+  for (const tensor of [x, out]) device.free(tensor);
+});
 
 test.each(engines)("columns join and part on %s", async (engine) => {
   const device = await deviceFor(engine);
@@ -149,6 +162,6 @@ proveAgreement(copyColumnsSpec, "bits", 90, ([rows, columns, srcColumn, dstColum
 }));
 
 proveAgreement(columnSumSpec, { relative: 2e-6 }, 90, ([rows, columns, offset, stride], seed) => ({
-  params: { rows, columns, stride, offset, scale: 2 },
+  params: { rows, columns, stride, offset, blockRows: 7, scale: 2 },
   inputs: { x: testNumbers((rows - 1) * stride + offset + columns, seed) },
 }));

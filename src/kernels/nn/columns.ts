@@ -18,18 +18,18 @@ export const copyColumnsSpec = defineKernel({
     : undefined),
 });
 
-/** out[c] = scale Σ_r x[r, offset + c]: the second pass of sums over rows. */
+/** out[k, c] = scale Σ x[r, offset + c], r in block k: sums over rows. */
 export const columnSumSpec = defineKernel({
   name: "nn/column_sum",
   lib: ["index"],
-  params: { rows: "u32", columns: "u32", stride: "u32", offset: "u32", scale: "f32" },
+  params: { rows: "u32", columns: "u32", stride: "u32", offset: "u32", blockRows: "u32", scale: "f32" },
   buffers: {
     x: { access: "read", length: (p) => (p.rows - 1) * p.stride + p.offset + p.columns },
-    out: { access: "write", length: (p) => p.columns },
+    out: { access: "write", length: (p) => Math.ceil(p.rows / p.blockRows) * p.columns },
   },
-  units: (p) => Math.ceil(p.columns / 64),
-  entryPoints: { main: (p) => [Math.ceil(p.columns / 64)] },
-  check: (p) => (p.rows === 0 ? "there are no rows to add." : undefined),
+  units: (p) => Math.ceil(p.rows / p.blockRows) * Math.ceil(p.columns / 64),
+  entryPoints: { main: (p) => [Math.ceil(p.rows / p.blockRows) * Math.ceil(p.columns / 64)] },
+  check: (p) => (p.rows === 0 || p.blockRows === 0 ? `there are no rows to add (${p.rows} in blocks of ${p.blockRows}).` : undefined),
 });
 
 /** Records dst[r, dstColumn + c] = src[r, srcColumn + c] for `columns` columns; strides are the widths of the rows. */
@@ -74,7 +74,10 @@ export function splitColumns(program: ProgramRecorder, x: Tensor, parts: readonl
   }
 }
 
-/** Records out[c] = scale Σ_r x[r · stride + offset + c], rows in order. Meant for a few rows of partial sums. */
+/** More rows than these are added in blocks first, so that threads share the work. */
+const sumBlockRows = 256;
+
+/** Records out[c] = scale Σ_r x[r · stride + offset + c], in a fixed order. */
 export function columnSum(
   program: ProgramRecorder,
   buffers: { readonly x: Tensor; readonly out: Tensor },
@@ -89,13 +92,15 @@ export function columnSum(
     readonly scale?: number;
   },
 ): void {
-  program.launch(columnSumSpec, {
-    rows: options.rows,
-    columns: options.columns,
-    stride: options.stride ?? options.columns,
-    offset: options.offset ?? 0,
-    scale: options.scale ?? 1,
-  }, buffers);
+  const { rows, columns, stride = columns, offset = 0, scale = 1 } = options;
+  if (rows <= sumBlockRows) {
+    program.launch(columnSumSpec, { rows, columns, stride, offset, blockRows: rows, scale }, buffers);
+    return;
+  }
+  const blocks = Math.ceil(rows / sumBlockRows);
+  const partials = program.temporary([blocks, columns], "column sums");
+  program.launch(columnSumSpec, { rows, columns, stride, offset, blockRows: sumBlockRows, scale: 1 }, { x: buffers.x, out: partials });
+  columnSum(program, { x: partials, out: buffers.out }, { rows: blocks, columns, scale });
 }
 
 /** Kernels of this file. */

@@ -1,0 +1,34 @@
+// gaussian_kl — kl[b] = sum_c (mean[b, c] - reference[b, c])^2 / (2 s_b^2), two Gaussians of one deviation s_b = max(std_b, floor)
+// shapes  mean [B, X] f32; reference [B, X] f32; step [B] u32, optional; schedule [steps, 8] f32, optional; kl [B] f32
+// owns    invocation: one row; workgroup: 64 rows
+// grid    ceil(B / 64)  workgroup [64, 1, 1]
+// order   f32: columns in order
+// alias   none
+// limits  0 bytes, 64 invocations, 5 storage buffers
+// test    test/kernels/gaussian-kl.test.ts  rtol 2e-6  at 1 to 257 rows of 1 to 65
+
+// std_b: schedule[step[b], 5] where hasSchedule is set, else the number sigma.
+
+struct Params { rows: u32, width: u32, steps: u32, hasSchedule: u32, sigma: f32, floorStd: f32, pad0: u32, pad1: u32 }
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> mean: array<f32>;
+@group(0) @binding(2) var<storage, read> reference: array<f32>;
+@group(0) @binding(3) var<storage, read> step: array<u32>;
+@group(0) @binding(4) var<storage, read> schedule: array<f32>;
+@group(0) @binding(5) var<storage, read_write> kl: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let b = invocation_number(group, groups, lane, 64u);
+  if (b >= params.rows) { return; }
+  var s = params.sigma;
+  if (params.hasSchedule != 0u) { s = schedule[8u * min(step[b], params.steps - 1u) + 5u]; }
+  s = max(s, params.floorStd);
+  var sum = 0.0;
+  for (var n = b * params.width; n < (b + 1u) * params.width; n = n + 1u) {
+    let d = mean[n] - reference[n];
+    sum = sum + d * d;
+  }
+  kl[b] = sum / (2.0 * s * s);
+}
