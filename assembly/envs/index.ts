@@ -4,3 +4,4 @@ export * from "./batch";
 export * from "./pusht";
 export * from "./pusht-image";
 export * from "./share";
+export * from "./pusht-expert";

@@ -14,15 +14,16 @@ import {
 import { useExactSearch } from "../physics/planar/collide";
 import { driveGroup, driveScene, resetScene } from "../physics/planar/scene";
 import { GROUP } from "../physics/planar/solver";
-import { drawInteger, drawNormal, seedTwister, TWISTER_BYTES } from "../physics/mersenne-twister";
+import { seedTwister, TWISTER_BYTES } from "../physics/mersenne-twister";
 import { sineCosine, cosine, sine } from "../physics/trigonometry";
 import {
-  actionOf, BATCH_AUTO_RESET, BATCH_CHUNK, BATCH_EPISODES, BATCH_MAX_STEPS, BATCH_OBSERVATIONS, BATCH_OBSERVATION_KIND,
-  BATCH_OBSERVATION_SIZE, BATCH_OPTIONS, BATCH_REWARDS, BATCH_RUNNING, BATCH_STACKED, BATCH_STEPS, BATCH_STEP_FLAGS,
-  BATCH_STEP_OBSERVATIONS, BATCH_STEP_REWARDS, BATCH_TERMINATED, BATCH_TRACE, BATCH_TRACE_SIZE, BATCH_TRUNCATED, BATCH_USE_STARTS,
-  batch_check_actions, closeEpisode, EPISODE_LENGTH, EPISODE_RETURN, EPISODE_SUCCESS, episodeOf, fillWindow, KIND_PUSHT, layOutBatch,
-  shiftWindow, startOf, stateOf, STEP_EXECUTED, STEP_IN_BOX, STEP_IN_CONTACT, STEP_OVERLAPS_BOX, stepWordOf, takeSeed, windowOf, wordOf,
+  actionOf, BATCH_AUTO_RESET, BATCH_CHUNK, BATCH_MAX_STEPS, BATCH_OBSERVATION_KIND, BATCH_OBSERVATION_SIZE, BATCH_OPTIONS,
+  BATCH_REWARDS, BATCH_RUNNING, BATCH_STEPS, BATCH_STEP_FLAGS, BATCH_STEP_OBSERVATIONS, BATCH_STEP_REWARDS, BATCH_TERMINATED,
+  BATCH_TRACE, BATCH_TRACE_SIZE, BATCH_TRUNCATED, BATCH_USE_STARTS, batch_check_actions, closeEpisode, EPISODE_LENGTH,
+  EPISODE_RETURN, EPISODE_SUCCESS, episodeOf, fillWindow, KIND_PUSHT, layOutBatch, shiftWindow, startOf, stateOf,
+  STEP_EXECUTED, STEP_IN_BOX, STEP_IN_CONTACT, STEP_OVERLAPS_BOX, stepWordOf, takeSeed, wordOf,
 } from "./batch";
+import { drawStart } from "./pusht-start";
 
 // Options, from the batch's start
 /** f64: coverage beyond which an episode succeeds. */
@@ -222,12 +223,7 @@ function writeTrace(batch: usize, environment: u32, row: u32, state: usize, rewa
 export function pusht_sample_start(batch: usize, environment: u32, seed: u32, out: usize): void {
   const stream = stateOf(batch, environment) + STREAM;
   seedTwister(stream, seed);
-  store<f64>(out, <f64>drawInteger(stream, 50, 450));
-  store<f64>(out, <f64>drawInteger(stream, 50, 450), 8);
-  store<f64>(out, <f64>drawInteger(stream, 100, 400), 16);
-  store<f64>(out, <f64>drawInteger(stream, 100, 400), 24);
-  // A normal number of standard deviation 2 pi, not a uniform angle.
-  store<f64>(out, drawNormal(stream) * 2.0 * Math.PI - Math.PI, 32);
+  drawStart(stream, out);
 }
 
 /** Starts the next episode of one environment; its window of observations holds the first one To times. */

@@ -2,6 +2,7 @@
 export { Avoid, avoidStepFlags, createAvoid, type AvoidOptions, type AvoidPose, type AvoidSettings } from "./avoid.js";
 export { avoidScene, modeOf } from "./avoid-scene.js";
 export type { Demonstration } from "./demonstration.js";
+export { demonstratePushT, type PushTDemonstrationOptions } from "./pusht-demonstrations.js";
 export { replay, replayAvoidRows, type AvoidRows, type Deviation, type ReplayOptions, type ReplayReport } from "./replay.js";
 export { drawAvoid, type AvoidDrawing, type AvoidPath } from "./drawing/avoid.js";
 export { Canvas, type Colour, type TextStyle } from "./drawing/canvas.js";

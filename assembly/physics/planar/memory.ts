@@ -68,7 +68,7 @@ export const ARBITER_IDS: usize = 8;
 /** f64 x 2: accumulated normal impulse of each kept contact. */
 export const ARBITER_JN: usize = 16;
 
-// Contacts of the current step, in solver order
+// Contacts of the current step, in solver order: at most 18, four walls x two rectangles x two, and the disc with both rectangles
 export const CONTACTS: usize = 832;
 export const CONTACT_STRIDE: usize = 176;
 /** v128: accumulated bias impulse, accumulated normal impulse. */
@@ -99,8 +99,6 @@ export const CONTACT_PAIR: usize = 156;
 export const CONTACT_ORDER: usize = 160;
 /** u32: 1 = newly touching, not warm-started. */
 export const CONTACT_FIRST: usize = 164;
-/** Four walls x two rectangles x two contacts, and the disc with both rectangles. */
-export const CONTACT_LIMIT: usize = 18;
 
 // Scratch of the distance search: two hulls of vertex pairs, a byte each
 export const HULL: usize = 4000;

@@ -22,9 +22,8 @@ const PAIRS: usize = 10;
 /** A stamp so old that the pair counts as new. */
 const NEVER: i32 = -1_000_000;
 
-/** Order in which a reset writes the pose of the T: position then angle (legacy), or angle then position. */
-export const POSITION_FIRST: u32 = 0;
-export const ANGLE_FIRST: u32 = 1;
+/** A reset writes the position of the T, then its angle (legacy); any other order is angle, then position. */
+const POSITION_FIRST: u32 = 0;
 
 /** Builds the scene and runs the reset step. The angle's turn is about the centre of gravity, so the order matters. */
 export function resetScene(scene: usize, order: u32, agentX: f64, agentY: f64, blockX: f64, blockY: f64, angle: f64): void {

@@ -1,0 +1,734 @@
+// Demonstrator of Push-T: plans pushes on the physics itself and records the targets that a hand would give.
+//
+// A push is a straight line towards a place on the T's outline, at an angle to the face, of some length. A decision looks three
+// pushes ahead: from the T as it lies, pushes are drawn at random and rolled out, eight scenes side by side, each with the disc
+// put straight before the T; every step of a roll-out is a place to stop, and the best stop of each push is a node. The best
+// nodes of a level are where the next level starts. The worth of a node (less is better):
+//   steps so far (approach, push, settling) + PRICE_PER_PX d + PRICE_OF_A_PUSH min(1, d / NEAR_PX)
+//   d^2 = (distance of the centres of gravity)^2 + (RADIUS_OF_GYRATION * angle)^2 to the goal
+// The first push of the best chain is then carried out for real, way around the T included, in eight lengths, then in eight
+// closer ones; the best is kept, and the next decision starts from where it ended. So the record is what the physics answered,
+// not a prediction.
+import { coverage, GOAL_ANGLE, GOAL_X, GOAL_Y } from "../physics/planar/coverage";
+import {
+  BAR_BOTTOM, BAR_LEFT, BAR_RIGHT, BAR_TOP, GRAVITY_Y, STEM_BOTTOM, STEM_LEFT, STEM_RIGHT, STEM_TOP,
+} from "../physics/planar/constants";
+import {
+  AGENT_VX, AGENT_VY, AGENT_X, AGENT_Y, BLOCK_ANGLE, BLOCK_COS, BLOCK_SIN, BLOCK_X, BLOCK_Y, CONTACTS, ORIGIN_X, ORIGIN_Y,
+  SCENE_BYTES, TARGET_X, TARGET_Y,
+} from "../physics/planar/memory";
+import { useExactSearch } from "../physics/planar/collide";
+import { driveGroup, resetScene } from "../physics/planar/scene";
+import { drawNormal, drawUniform, seedTwister, TWISTER_BYTES } from "../physics/mersenne-twister";
+import { drawStart } from "./pusht-start";
+
+const LANES: u32 = 8;
+const PHYSICS_STEPS: i32 = 10;
+/** What a scene must keep from one step to the next; contacts are found anew. */
+const KEPT_BYTES: usize = CONTACTS;
+
+// Speeds of the hand, px per env step (0.1 s); people move the disc at 8 in the middle, below 19 nine times in ten.
+const FREE_SPEED: f64 = 19.0;
+const ACCELERATION: f64 = 5.0;
+const PUSH_SPEED: f64 = 9.0;
+const SLOWEST_PUSH: f64 = 3.0;
+/** Near the goal roll-outs creep, so that their stops lie close together. */
+const SLOWEST_ROLLOUT: f64 = 1.0;
+/** Steps that the disc is given to come to its last target before the hand moves on. */
+const SETTLE_STEPS: i32 = 3;
+/** The disc follows a moving target 0.2 s behind. */
+const LAG_STEPS: f64 = 2.0;
+
+/** Distance from the T at which the disc walks around it. */
+const CLEARANCE: f64 = 21.0;
+/** Targets stay this far inside the canvas. */
+const CANVAS_LOW: f64 = 3.0;
+const CANVAS_HIGH: f64 = 509.0;
+
+// Search
+const LEVELS: u32 = 3;
+const BEAM: u32 = 6;
+const FIRST_SAMPLES: u32 = 48;
+const NEXT_SAMPLES: u32 = 16;
+const ROLLOUT_STEPS: i32 = 14;
+const TILT: f64 = 0.35;
+const LARGEST_TILT: f64 = 0.8;
+
+const SMALLEST_PUSH: f64 = 0.2;
+
+const RADIUS_OF_GYRATION: f64 = 54.772255750516614;
+/** Far above what a px costs: where steps are dear beside it, the best thing to do is nothing. */
+const PRICE_PER_PX: f64 = 5.0;
+const PRICE_OF_A_PUSH: f64 = 14.0;
+const NEAR_PX: f64 = 8.0;
+/** A roll-out must beat the threshold by this much to count as a success before it has been carried out. */
+const ROLLOUT_MARGIN: f64 = 0.006;
+
+// Work block
+const SCENE_STRIDE: usize = (SCENE_BYTES + 63) & ~63;
+const MAIN: usize = 0;
+const LANE_SCENES: usize = SCENE_STRIDE;
+const GROUP_LIST: usize = LANE_SCENES + LANES * SCENE_STRIDE;
+const STREAM: usize = GROUP_LIST + 64;
+const START: usize = STREAM + ((TWISTER_BYTES + 63) & ~63);
+/** The last target given, f64 x 2. */
+const LAST_TARGET: usize = START + 64;
+const SEES: usize = LAST_TARGET + 64;
+const DISTANCES: usize = SEES + 64;
+const CAME_FROM: usize = DISTANCES + 128;
+const PATH: usize = CAME_FROM + 64;
+const ROOT: usize = PATH + 256;
+
+// Node: the scene, then what led to it
+const NODE_VALUE: usize = KEPT_BYTES;
+const NODE_STEPS: usize = KEPT_BYTES + 8;
+/** First push of the chain: where the disc is put, its direction, its length, its speed. */
+const NODE_X: usize = KEPT_BYTES + 16;
+const NODE_Y: usize = KEPT_BYTES + 24;
+const NODE_DX: usize = KEPT_BYTES + 32;
+const NODE_DY: usize = KEPT_BYTES + 40;
+const NODE_LENGTH: usize = KEPT_BYTES + 48;
+const NODE_SPEED: usize = KEPT_BYTES + 56;
+/** Pose of the T after the first push. */
+const NODE_POSE: usize = KEPT_BYTES + 64;
+/** 1: the T covers the goal. */
+const NODE_IS_DONE: usize = KEPT_BYTES + 88;
+const NODE_STRIDE: usize = (KEPT_BYTES + 96 + 63) & ~63;
+
+const NODES: usize = ROOT + NODE_STRIDE;
+/** Nodes kept on each level, u32. */
+const NODE_COUNTS: usize = NODES + LEVELS * BEAM * NODE_STRIDE;
+const LANE_NODES: usize = NODE_COUNTS + 64;
+
+// Lanes of roll-outs: start, direction, approach in steps; lanes of trials: length of the list, steps to success
+const LANE_DATA: usize = LANE_NODES + LANES * NODE_STRIDE;
+const LANE_X: usize = 0;
+const LANE_Y: usize = 8;
+const LANE_DX: usize = 16;
+const LANE_DY: usize = 24;
+const LANE_APPROACH: usize = 32;
+const LANE_LENGTH: usize = 40;
+const LANE_COUNT: usize = 48;
+const LANE_VALUE: usize = 56;
+const LANE_STRIDE: usize = 64;
+/** Targets of each lane of a trial, f32 x 2. */
+const LISTS: usize = LANE_DATA + LANES * LANE_STRIDE;
+const LIST_LIMIT: i32 = 160;
+const LIST_STRIDE: usize = <usize>LIST_LIMIT * 8;
+const BEST_LIST: usize = LISTS + LANES * LIST_STRIDE;
+const BEST_SCENE: usize = BEST_LIST + LIST_STRIDE;
+const WORK_BYTES: usize = BEST_SCENE + KEPT_BYTES;
+
+// Of the episode now being planned
+let work: usize = 0;
+let threshold: f64 = 0.0;
+
+/** Bytes of the block that `pusht_expert` works in. */
+export function pusht_expert_bytes(): u32 {
+  return <u32>WORK_BYTES;
+}
+
+// @ts-ignore: decorator
+@inline
+function laneScene(lane: u32): usize {
+  return work + LANE_SCENES + <usize>lane * SCENE_STRIDE;
+}
+
+// @ts-ignore: decorator
+@inline
+function laneData(lane: u32): usize {
+  return work + LANE_DATA + <usize>lane * LANE_STRIDE;
+}
+
+// @ts-ignore: decorator
+@inline
+function clamp(value: f64, low: f64, high: f64): f64 {
+  return Math.min(Math.max(value, low), high);
+}
+
+// --- Estimates
+
+/** Angle from the goal, in (-pi, pi]. */
+function angleError(angle: f64): f64 {
+  const error = (angle - GOAL_ANGLE) % (2.0 * Math.PI);
+  if (error > Math.PI) return error - 2.0 * Math.PI;
+  return error <= -Math.PI ? error + 2.0 * Math.PI : error;
+}
+
+/** Distance to the goal in the metric of the T's mass. */
+function goalDistance(scene: usize): f64 {
+  const half = GRAVITY_Y * Math.SQRT1_2;
+  const dx = load<f64>(scene, BLOCK_X) - (GOAL_X - half);
+  const dy = load<f64>(scene, BLOCK_Y) - (GOAL_Y + half);
+  const turn = RADIUS_OF_GYRATION * angleError(load<f64>(scene, BLOCK_ANGLE));
+  return Math.sqrt(dx * dx + dy * dy + turn * turn);
+}
+
+function covered(scene: usize): f64 {
+  return coverage(load<f64>(scene, ORIGIN_X), load<f64>(scene, ORIGIN_Y), load<f64>(scene, BLOCK_COS), load<f64>(scene, BLOCK_SIN));
+}
+
+/** Env steps that the T is away from its goal. */
+function estimate(scene: usize): f64 {
+  const distance = goalDistance(scene);
+  return PRICE_PER_PX * distance + PRICE_OF_A_PUSH * Math.min(1.0, distance / NEAR_PX);
+}
+
+// --- Ways around the T, in its own frame. The T grown by CLEARANCE is the union of two upright rectangles.
+
+const BAR_X: f64 = BAR_RIGHT + CLEARANCE;
+const BAR_Y0: f64 = BAR_TOP - CLEARANCE;
+const BAR_Y1: f64 = BAR_BOTTOM + CLEARANCE;
+const STEM_X: f64 = STEM_RIGHT + CLEARANCE;
+const STEM_Y1: f64 = STEM_BOTTOM + CLEARANCE;
+/** Touching the grown outline is no crossing. */
+const SKIN: f64 = 0.5;
+const CORNERS: u32 = 6;
+/** The convex corners of the grown T, a skin outside of it: no shortest way bends anywhere else. */
+const CORNER_POINTS: usize = memory.data<f64>([
+  -81.0, -21.0, 81.0, -21.0, 81.0, 51.0, 36.0, 141.0, -36.0, 141.0, -81.0, 51.0,
+]);
+
+/** Whether the open rectangle is crossed by a-b (slab test). */
+function crosses(ax: f64, ay: f64, bx: f64, by: f64, x0: f64, x1: f64, y0: f64, y1: f64): bool {
+  const dx = bx - ax;
+  const dy = by - ay;
+  let from = 0.0;
+  let to = 1.0;
+  if (dx === 0.0) {
+    if (ax <= x0 || ax >= x1) return false;
+  } else {
+    const t0 = (x0 - ax) / dx;
+    const t1 = (x1 - ax) / dx;
+    from = Math.max(from, Math.min(t0, t1));
+    to = Math.min(to, Math.max(t0, t1));
+  }
+  if (dy === 0.0) {
+    if (ay <= y0 || ay >= y1) return false;
+  } else {
+    const t0 = (y0 - ay) / dy;
+    const t1 = (y1 - ay) / dy;
+    from = Math.max(from, Math.min(t0, t1));
+    to = Math.min(to, Math.max(t0, t1));
+  }
+  return from < to;
+}
+
+function isClear(ax: f64, ay: f64, bx: f64, by: f64): bool {
+  return !crosses(ax, ay, bx, by, SKIN - BAR_X, BAR_X - SKIN, BAR_Y0 + SKIN, BAR_Y1 - SKIN)
+    && !crosses(ax, ay, bx, by, SKIN - STEM_X, STEM_X - SKIN, BAR_Y0 + SKIN, STEM_Y1 - SKIN);
+}
+
+// @ts-ignore: decorator
+@inline
+function isInsideGrown(x: f64, y: f64): bool {
+  if (Math.abs(x) < BAR_X - SKIN && y > BAR_Y0 + SKIN && y < BAR_Y1 - SKIN) return true;
+  return Math.abs(x) < STEM_X - SKIN && y > BAR_Y0 + SKIN && y < STEM_Y1 - SKIN;
+}
+
+// Nearest point of the grown outline found so far.
+let exitX: f64 = 0.0;
+let exitY: f64 = 0.0;
+let exitSquare: f64 = 0.0;
+
+function tryExit(x: f64, y: f64, fromX: f64, fromY: f64): void {
+  const square = (x - fromX) * (x - fromX) + (y - fromY) * (y - fromY);
+  if (square >= exitSquare) return;
+  exitSquare = square;
+  exitX = x;
+  exitY = y;
+}
+
+/** Leaves in (exitX, exitY) where the disc at (x, y) leaves the grown T: the point itself if it is outside. */
+function findExit(x: f64, y: f64): void {
+  exitX = x;
+  exitY = y;
+  if (!isInsideGrown(x, y)) return;
+  exitSquare = Infinity;
+  tryExit(clamp(x, -BAR_X, BAR_X), BAR_Y0, x, y);
+  tryExit(-BAR_X, clamp(y, BAR_Y0, BAR_Y1), x, y);
+  tryExit(BAR_X, clamp(y, BAR_Y0, BAR_Y1), x, y);
+  tryExit(clamp(x, STEM_X, BAR_X), BAR_Y1, x, y);
+  tryExit(clamp(x, -BAR_X, -STEM_X), BAR_Y1, x, y);
+  tryExit(-STEM_X, clamp(y, BAR_Y1, STEM_Y1), x, y);
+  tryExit(STEM_X, clamp(y, BAR_Y1, STEM_Y1), x, y);
+  tryExit(clamp(x, -STEM_X, STEM_X), STEM_Y1, x, y);
+}
+
+// @ts-ignore: decorator
+@inline
+function between(ax: f64, ay: f64, bx: f64, by: f64): f64 {
+  return Math.sqrt((bx - ax) * (bx - ax) + (by - ay) * (by - ay));
+}
+
+function isOnCanvas(x: f64, y: f64): bool {
+  return x >= CANVAS_LOW && x <= CANVAS_HIGH && y >= CANVAS_LOW && y <= CANVAS_HIGH;
+}
+
+function cornerX(corner: u32): f64 {
+  return load<f64>(CORNER_POINTS + (<usize>corner << 4));
+}
+
+function cornerY(corner: u32): f64 {
+  return load<f64>(CORNER_POINTS + (<usize>corner << 4), 8);
+}
+
+/** Which corners of the grown T see each other: it never changes. */
+function prepareCorners(): void {
+  for (let a: u32 = 0; a < CORNERS; a++) {
+    for (let b: u32 = 0; b < CORNERS; b++) {
+      store<u8>(work + SEES + <usize>(a * CORNERS + b), isClear(cornerX(a), cornerY(a), cornerX(b), cornerY(b)) ? 1 : 0);
+    }
+  }
+}
+
+/** Corner before the goal on the way last found, or -1 for a straight way; CAME_FROM leads on from there. */
+let lastCorner: i32 = -1;
+
+/**
+ * Length of the shortest way from world point a to world point b around the T of `scene`, over corners that lie on the canvas; infinite
+ * where there is none. Dijkstra over six corners.
+ */
+function wayLength(scene: usize, ax: f64, ay: f64, bx: f64, by: f64): f64 {
+  const cs = load<f64>(scene, BLOCK_COS);
+  const sn = load<f64>(scene, BLOCK_SIN);
+  const ox = load<f64>(scene, ORIGIN_X);
+  const oy = load<f64>(scene, ORIGIN_Y);
+  const fromX = cs * (ax - ox) + sn * (ay - oy);
+  const fromY = cs * (ay - oy) - sn * (ax - ox);
+  const toX = cs * (bx - ox) + sn * (by - oy);
+  const toY = cs * (by - oy) - sn * (bx - ox);
+  findExit(fromX, fromY);
+  const leaving = between(fromX, fromY, exitX, exitY);
+  lastCorner = -1;
+  if (isClear(exitX, exitY, toX, toY)) return leaving + between(exitX, exitY, toX, toY);
+
+  const distances = work + DISTANCES;
+  const cameFrom = work + CAME_FROM;
+  let open: u32 = 0;
+  for (let corner: u32 = 0; corner < CORNERS; corner++) {
+    const x = cornerX(corner);
+    const y = cornerY(corner);
+    const isSeen = isClear(exitX, exitY, x, y);
+    store<f64>(distances + (<usize>corner << 3), isSeen ? leaving + between(exitX, exitY, x, y) : Infinity);
+    store<i8>(cameFrom + <usize>corner, -1);
+    if (isOnCanvas(cs * x - sn * y + ox, sn * x + cs * y + oy)) open |= 1 << corner;
+  }
+  let best = Infinity;
+  while (open !== 0) {
+    let nearest: u32 = 0;
+    let least = Infinity;
+    for (let corner: u32 = 0; corner < CORNERS; corner++) {
+      const length = load<f64>(distances + (<usize>corner << 3));
+      if ((open >> corner & 1) === 0 || length >= least) continue;
+      least = length;
+      nearest = corner;
+    }
+    if (least >= best) break;
+    open &= ~(1 << nearest);
+    const x = cornerX(nearest);
+    const y = cornerY(nearest);
+    if (isClear(x, y, toX, toY)) {
+      const total = least + between(x, y, toX, toY);
+      if (total < best) {
+        best = total;
+        lastCorner = <i32>nearest;
+      }
+    }
+    for (let corner: u32 = 0; corner < CORNERS; corner++) {
+      if (load<u8>(work + SEES + <usize>(nearest * CORNERS + corner)) === 0) continue;
+      const total = least + between(x, y, cornerX(corner), cornerY(corner));
+      if (total >= load<f64>(distances + (<usize>corner << 3))) continue;
+      store<f64>(distances + (<usize>corner << 3), total);
+      store<i8>(cameFrom + <usize>corner, <i8>nearest);
+    }
+  }
+  return best;
+}
+
+/** Writes the way last measured, from a to b, as world points at PATH; returns their number. */
+function writeWay(scene: usize, ax: f64, ay: f64, bx: f64, by: f64): u32 {
+  const cs = load<f64>(scene, BLOCK_COS);
+  const sn = load<f64>(scene, BLOCK_SIN);
+  const ox = load<f64>(scene, ORIGIN_X);
+  const oy = load<f64>(scene, ORIGIN_Y);
+  let corners: u32 = 0;
+  for (let corner = lastCorner; corner >= 0; corner = <i32>load<i8>(work + CAME_FROM + <usize>corner)) corners++;
+  let place = work + PATH;
+  store<f64>(place, ax);
+  store<f64>(place, ay, 8);
+  store<f64>(place, cs * exitX - sn * exitY + ox, 16);
+  store<f64>(place, sn * exitX + cs * exitY + oy, 24);
+  let corner = lastCorner;
+  for (let i = corners; i > 0; i--) {
+    const point = place + 16 + (<usize>i << 4);
+    const x = cornerX(<u32>corner);
+    const y = cornerY(<u32>corner);
+    store<f64>(point, cs * x - sn * y + ox);
+    store<f64>(point, sn * x + cs * y + oy, 8);
+    corner = <i32>load<i8>(work + CAME_FROM + <usize>corner);
+  }
+  place += 32 + (<usize>corners << 4);
+  store<f64>(place, bx);
+  store<f64>(place, by, 8);
+  return corners + 3;
+}
+
+// --- Roll-outs
+
+// The push drawn last, in the world: where the disc is put and its direction.
+let pushX: f64 = 0.0;
+let pushY: f64 = 0.0;
+let pushDx: f64 = 0.0;
+let pushDy: f64 = 0.0;
+
+/** Draws a place on the T's outline and an angle; false where the disc cannot be put before it. */
+function drawPush(scene: usize): bool {
+  const stream = work + STREAM;
+  let place = drawUniform(stream) * 480.0;
+  const tilt = clamp(TILT * drawNormal(stream), -LARGEST_TILT, LARGEST_TILT);
+  // Faces in turn: top of the bar, its ends, its underside left and right of the stem, the stem's sides, its tip.
+  let x: f64;
+  let y: f64;
+  let nx = 0.0;
+  let ny = 0.0;
+  if (place < 120.0) {
+    x = BAR_LEFT + place;
+    y = BAR_TOP;
+    ny = 1.0;
+  } else if (place < 180.0) {
+    place -= 120.0;
+    const isRight = place < 30.0;
+    x = isRight ? BAR_RIGHT : BAR_LEFT;
+    y = isRight ? place : place - 30.0;
+    nx = isRight ? -1.0 : 1.0;
+  } else if (place < 270.0) {
+    place -= 180.0;
+    x = place < 45.0 ? STEM_RIGHT + place : BAR_LEFT + (place - 45.0);
+    y = BAR_BOTTOM;
+    ny = -1.0;
+  } else if (place < 450.0) {
+    place -= 270.0;
+    const isRight = place < 90.0;
+    x = isRight ? STEM_RIGHT : STEM_LEFT;
+    y = STEM_TOP + (isRight ? place : place - 90.0);
+    nx = isRight ? -1.0 : 1.0;
+  } else {
+    x = STEM_LEFT + (place - 450.0);
+    y = STEM_BOTTOM;
+    ny = -1.0;
+  }
+  const c = Math.sqrt(1.0 - tilt * tilt);
+  const dx = nx * c - ny * tilt;
+  const dy = ny * c + nx * tilt;
+  const back = CLEARANCE / c;
+  const startX = x - dx * back;
+  const startY = y - dy * back;
+  if (isInsideGrown(startX, startY)) return false;
+  const cs = load<f64>(scene, BLOCK_COS);
+  const sn = load<f64>(scene, BLOCK_SIN);
+  pushX = cs * startX - sn * startY + load<f64>(scene, ORIGIN_X);
+  pushY = sn * startX + cs * startY + load<f64>(scene, ORIGIN_Y);
+  pushDx = cs * dx - sn * dy;
+  pushDy = sn * dx + cs * dy;
+  return isOnCanvas(pushX, pushY);
+}
+
+/** Rolls out `samples` pushes from node `parent` and enters the best stop of each into the beam of `level`. */
+function expandNode(parent: usize, level: u32, samples: u32): void {
+  const distance = goalDistance(parent);
+  const speed = clamp(distance / 6.0, SLOWEST_ROLLOUT, PUSH_SPEED);
+  for (let drawn: u32 = 0; drawn < samples; drawn += LANES) {
+    let lanes: u32 = 0;
+    for (let tries: u32 = 0; tries < 4 * LANES && lanes < LANES; tries++) {
+      if (!drawPush(parent)) continue;
+      const way = wayLength(parent, load<f64>(parent, AGENT_X), load<f64>(parent, AGENT_Y), pushX, pushY);
+      if (way === Infinity) continue;
+      const lane = laneData(lanes);
+      store<f64>(lane, pushX, LANE_X);
+      store<f64>(lane, pushY, LANE_Y);
+      store<f64>(lane, pushDx, LANE_DX);
+      store<f64>(lane, pushDy, LANE_DY);
+      store<f64>(lane, way / FREE_SPEED + LAG_STEPS, LANE_APPROACH);
+      store<f64>(lane, Infinity, LANE_VALUE);
+      const scene = laneScene(lanes);
+      memory.copy(scene, parent, KEPT_BYTES);
+      store<f64>(scene, pushX, AGENT_X);
+      store<f64>(scene, pushY, AGENT_Y);
+      // The disc arrives at the speed of the push, 0.1 s a step.
+      store<f64>(scene, pushDx * speed * 10.0, AGENT_VX);
+      store<f64>(scene, pushDy * speed * 10.0, AGENT_VY);
+      lanes++;
+    }
+    if (lanes === 0) return;
+    rollOut(parent, level, lanes, speed);
+  }
+}
+
+function rollOut(parent: usize, level: u32, lanes: u32, speed: f64): void {
+  const group = work + GROUP_LIST;
+  for (let step = 0; step < ROLLOUT_STEPS; step++) {
+    for (let i: u32 = 0; i < lanes; i++) {
+      const lane = laneData(i);
+      const scene = laneScene(i);
+      const ahead = speed * (<f64>step + 0.5 + LAG_STEPS);
+      store<f64>(scene, load<f64>(lane, LANE_X) + load<f64>(lane, LANE_DX) * ahead, TARGET_X);
+      store<f64>(scene, load<f64>(lane, LANE_Y) + load<f64>(lane, LANE_DY) * ahead, TARGET_Y);
+      store<u32>(group + (<usize>i << 2), <u32>scene);
+    }
+    driveGroup(group, lanes, PHYSICS_STEPS);
+    for (let i: u32 = 0; i < lanes; i++) keepBestStop(parent, level, i, speed);
+  }
+  for (let i: u32 = 0; i < lanes; i++) {
+    const node = work + LANE_NODES + <usize>i * NODE_STRIDE;
+    if (load<f64>(laneData(i), LANE_VALUE) < Infinity) enterBeam(level, node);
+  }
+}
+
+/** Takes the lane's scene as its node if stopping here is worth more than at any stop before. */
+function keepBestStop(parent: usize, level: u32, index: u32, speed: f64): void {
+  const lane = laneData(index);
+  const scene = laneScene(index);
+  const x = load<f64>(scene, AGENT_X);
+  const y = load<f64>(scene, AGENT_Y);
+  // A push that has not moved the T is none: standing still must never look like the best thing to do.
+  if (!isOnCanvas(x, y) || poseDistance(scene, parent + BLOCK_X) < SMALLEST_PUSH) return;
+  const startX = load<f64>(lane, LANE_X);
+  const startY = load<f64>(lane, LANE_Y);
+  const length = (x - startX) * load<f64>(lane, LANE_DX) + (y - startY) * load<f64>(lane, LANE_DY);
+  const steps = load<f64>(parent, NODE_STEPS) + load<f64>(lane, LANE_APPROACH) + length / Math.max(speed, SLOWEST_PUSH) + <f64>SETTLE_STEPS;
+  const isDone = covered(scene) > threshold + ROLLOUT_MARGIN;
+  const value = isDone ? steps : steps + estimate(scene);
+  if (value >= load<f64>(lane, LANE_VALUE)) return;
+  store<f64>(lane, value, LANE_VALUE);
+  const node = work + LANE_NODES + <usize>index * NODE_STRIDE;
+  memory.copy(node, scene, KEPT_BYTES);
+  store<f64>(node, value, NODE_VALUE);
+  store<f64>(node, steps, NODE_STEPS);
+  store<u32>(node, isDone ? 1 : 0, NODE_IS_DONE);
+  if (level > 0) {
+    memory.copy(node + NODE_X, parent + NODE_X, NODE_IS_DONE - NODE_X);
+    return;
+  }
+  store<f64>(node, startX, NODE_X);
+  store<f64>(node, startY, NODE_Y);
+  store<f64>(node, load<f64>(lane, LANE_DX), NODE_DX);
+  store<f64>(node, load<f64>(lane, LANE_DY), NODE_DY);
+  store<f64>(node, length, NODE_LENGTH);
+  store<f64>(node, Math.max(speed, SLOWEST_PUSH), NODE_SPEED);
+  memory.copy(node + NODE_POSE, scene + BLOCK_X, 24);
+}
+
+/** Enters a node into the beam of a level, best first. */
+function enterBeam(level: u32, node: usize): void {
+  const beam = work + NODES + <usize>(level * BEAM) * NODE_STRIDE;
+  const counter = work + NODE_COUNTS + (<usize>level << 2);
+  let count = load<u32>(counter);
+  const value = load<f64>(node, NODE_VALUE);
+  if (count === BEAM) {
+    if (load<f64>(beam + <usize>(BEAM - 1) * NODE_STRIDE, NODE_VALUE) <= value) return;
+    count--;
+  }
+  let place = count;
+  while (place > 0 && load<f64>(beam + <usize>(place - 1) * NODE_STRIDE, NODE_VALUE) > value) {
+    memory.copy(beam + <usize>place * NODE_STRIDE, beam + <usize>(place - 1) * NODE_STRIDE, NODE_STRIDE);
+    place--;
+  }
+  memory.copy(beam + <usize>place * NODE_STRIDE, node, NODE_STRIDE);
+  store<u32>(counter, count + 1);
+}
+
+/** Looks LEVELS pushes ahead from the scene as it is; returns the best node, or 0 where no push was found. */
+function search(): usize {
+  const root = work + ROOT;
+  memory.copy(root, work + MAIN, KEPT_BYTES);
+  store<f64>(root, 0.0, NODE_STEPS);
+  for (let level: u32 = 0; level < LEVELS; level++) store<u32>(work + NODE_COUNTS + (<usize>level << 2), 0);
+  expandNode(root, 0, FIRST_SAMPLES);
+  for (let level: u32 = 1; level < LEVELS; level++) {
+    const parents = load<u32>(work + NODE_COUNTS + (<usize>(level - 1) << 2));
+    for (let i: u32 = 0; i < parents; i++) {
+      const parent = work + NODES + <usize>((level - 1) * BEAM + i) * NODE_STRIDE;
+      if (load<u32>(parent, NODE_IS_DONE) === 0) expandNode(parent, level, NEXT_SAMPLES);
+    }
+  }
+  let best: usize = 0;
+  for (let level: u32 = 0; level < LEVELS; level++) {
+    if (load<u32>(work + NODE_COUNTS + (<usize>level << 2)) === 0) continue;
+    const node = work + NODES + <usize>(level * BEAM) * NODE_STRIDE;
+    if (best === 0 || load<f64>(node, NODE_VALUE) < load<f64>(best, NODE_VALUE)) best = node;
+  }
+  return best;
+}
+
+// --- Trials: pushes carried out from where the hand is
+
+/** Distance between the T of a scene and a pose, in the metric of the T's mass. */
+function poseDistance(scene: usize, pose: usize): f64 {
+  const dx = load<f64>(scene, BLOCK_X) - load<f64>(pose);
+  const dy = load<f64>(scene, BLOCK_Y) - load<f64>(pose, 8);
+  const turn = RADIUS_OF_GYRATION * (load<f64>(scene, BLOCK_ANGLE) - load<f64>(pose, 16));
+  return Math.sqrt(dx * dx + dy * dy + turn * turn);
+}
+
+/**
+ * Writes the targets of a lane: along the way at PATH (`points` points, the last where the push begins), then `length` along the push, then still
+ * while the disc settles. The hand speeds up by ACCELERATION a step and slows down before the push.
+ */
+function writeTargets(lane: u32, points: u32, node: usize, length: f64): void {
+  const list = work + LISTS + <usize>lane * LIST_STRIDE;
+  const path = work + PATH;
+  const pushSpeed = load<f64>(node, NODE_SPEED);
+  let way = 0.0;
+  for (let i: u32 = 1; i < points; i++) {
+    const point = path + (<usize>i << 4);
+    way += between(load<f64>(point - 16), load<f64>(point - 8), load<f64>(point), load<f64>(point, 8));
+  }
+  let count = 0;
+  let speed = 0.0;
+  let travelled = 0.0;
+  const total = way + length;
+  while (travelled < total && count < LIST_LIMIT - SETTLE_STEPS) {
+    const toPush = way - travelled;
+    const limit = toPush > 0.0 ? Math.min(FREE_SPEED, pushSpeed + 0.35 * toPush) : pushSpeed;
+    speed = Math.min(speed + ACCELERATION, limit);
+    travelled = Math.min(travelled + speed, total);
+    writeTarget(list + (<usize>count << 3), path, points, node, travelled, way);
+    count++;
+  }
+  for (let i = 0; i < SETTLE_STEPS; i++, count++) store<u64>(list + (<usize>count << 3), load<u64>(list + (<usize>(count - 1) << 3)));
+  store<i32>(laneData(lane), count, LANE_COUNT);
+}
+
+/** The point at `travelled` px of the way and the push, as f32. */
+function writeTarget(out: usize, path: usize, points: u32, node: usize, travelled: f64, way: f64): void {
+  if (travelled >= way) {
+    const along = travelled - way;
+    store<f32>(out, <f32>(load<f64>(node, NODE_X) + along * load<f64>(node, NODE_DX)));
+    store<f32>(out, <f32>(load<f64>(node, NODE_Y) + along * load<f64>(node, NODE_DY)), 4);
+    return;
+  }
+  let rest = travelled;
+  for (let i: u32 = 1; i < points; i++) {
+    const point = path + (<usize>i << 4);
+    const x0 = load<f64>(point - 16);
+    const y0 = load<f64>(point - 8);
+    const x1 = load<f64>(point);
+    const y1 = load<f64>(point, 8);
+    const length = between(x0, y0, x1, y1);
+    if (rest > length && i + 1 < points) {
+      rest -= length;
+      continue;
+    }
+    const share = length > 0.0 ? rest / length : 0.0;
+    store<f32>(out, <f32>(x0 + (x1 - x0) * share));
+    store<f32>(out, <f32>(y0 + (y1 - y0) * share), 4);
+    return;
+  }
+}
+
+/** Value of the best trial of this push; its targets and its last scene are at BEST_LIST and BEST_SCENE. */
+let bestValue: f64 = 0.0;
+let bestCount: i32 = 0;
+let bestLength: f64 = 0.0;
+let bestIsDone: bool = false;
+const DONE_BONUS: f64 = 1000.0;
+
+/** Carries out the lists of all lanes from the scene as it is and keeps the best. */
+function runTrials(node: usize): void {
+  const group = work + GROUP_LIST;
+  let longest = 0;
+  for (let i: u32 = 0; i < LANES; i++) {
+    memory.copy(laneScene(i), work + MAIN, KEPT_BYTES);
+    longest = max(longest, load<i32>(laneData(i), LANE_COUNT));
+  }
+  for (let step = 0; step < longest; step++) {
+    let running: u32 = 0;
+    for (let i: u32 = 0; i < LANES; i++) {
+      if (step >= load<i32>(laneData(i), LANE_COUNT)) continue;
+      const scene = laneScene(i);
+      const target = work + LISTS + <usize>i * LIST_STRIDE + (<usize>step << 3);
+      store<f64>(scene, <f64>load<f32>(target), TARGET_X);
+      store<f64>(scene, <f64>load<f32>(target, 4), TARGET_Y);
+      store<u32>(group + (<usize>running << 2), <u32>scene);
+      running++;
+    }
+    driveGroup(group, running, PHYSICS_STEPS);
+    for (let i: u32 = 0; i < LANES; i++) {
+      const lane = laneData(i);
+      const count = load<i32>(lane, LANE_COUNT);
+      if (step >= count) continue;
+      const scene = laneScene(i);
+      const isDone = covered(scene) > threshold;
+      if (!isDone && step + 1 < count) continue;
+      const steps = <f64>(step + 1);
+      const value = isDone ? steps - DONE_BONUS : steps + estimate(scene) + 0.3 * poseDistance(scene, node + NODE_POSE);
+      store<i32>(lane, 0, LANE_COUNT);
+      if (value >= bestValue) continue;
+      bestValue = value;
+      bestCount = step + 1;
+      bestLength = load<f64>(lane, LANE_LENGTH);
+      bestIsDone = isDone;
+      memory.copy(work + BEST_LIST, work + LISTS + <usize>i * LIST_STRIDE, <usize>(step + 1) << 3);
+      memory.copy(work + BEST_SCENE, scene, KEPT_BYTES);
+    }
+  }
+}
+
+/** Carries out the first push that leads to `node`: eight lengths around the planned one, then eight closer ones. */
+function carryOut(node: usize): void {
+  const main = work + MAIN;
+  const x = load<f64>(work + LAST_TARGET);
+  const y = load<f64>(work + LAST_TARGET, 8);
+  const startX = load<f64>(node, NODE_X);
+  const startY = load<f64>(node, NODE_Y);
+  wayLength(main, x, y, startX, startY);
+  const points = writeWay(main, x, y, startX, startY);
+  bestValue = Infinity;
+  bestLength = load<f64>(node, NODE_LENGTH);
+  let spread = Math.max(2.0, 0.1 * bestLength);
+  for (let round = 0; round < 2; round++) {
+    const middle = bestLength;
+    for (let i: u32 = 0; i < LANES; i++) {
+      const length = Math.max(1.0, middle + spread * (<f64>i - 3.0) / 4.0);
+      store<f64>(laneData(i), length, LANE_LENGTH);
+      writeTargets(i, points, node, length);
+    }
+    runTrials(node);
+    spread *= 0.25;
+  }
+}
+
+/**
+ * Demonstrates one episode: writes the targets of its env steps at `out`, f32 x 2 for each of up to `maxSteps`, and returns their number,
+ * negative where the T did not come to cover more than `coverageWanted` of the goal. `block` has `pusht_expert_bytes` bytes.
+ */
+export function pusht_expert(block: usize, seed: u32, resetOrder: u32, coverageWanted: f64, maxSteps: i32, out: usize): i32 {
+  useExactSearch(false);
+  work = block;
+  threshold = coverageWanted;
+  const stream = block + STREAM;
+  const start = block + START;
+  const main = block + MAIN;
+  seedTwister(stream, seed);
+  drawStart(stream, start);
+  resetScene(main, resetOrder, load<f64>(start), load<f64>(start, 8), load<f64>(start, 16), load<f64>(start, 24), load<f64>(start, 32));
+  store<f64>(block + LAST_TARGET, load<f64>(start));
+  store<f64>(block + LAST_TARGET, load<f64>(start, 8), 8);
+  prepareCorners();
+  let steps = 0;
+  while (steps < maxSteps) {
+    const node = search();
+    if (node === 0) break;
+    carryOut(node);
+    const count = min(bestCount, maxSteps - steps);
+    memory.copy(out + (<usize>steps << 3), block + BEST_LIST, <usize>count << 3);
+    steps += count;
+    memory.copy(main, block + BEST_SCENE, KEPT_BYTES);
+    const last = out + (<usize>(steps - 1) << 3);
+    store<f64>(block + LAST_TARGET, <f64>load<f32>(last));
+    store<f64>(block + LAST_TARGET, <f64>load<f32>(last, 4), 8);
+    if (bestIsDone && count === bestCount) return steps;
+  }
+  return -steps;
+}

@@ -1,0 +1,83 @@
+import { describe, expect, test } from "vitest";
+import type { Demonstration } from "../../src/envs/demonstration.js";
+import { demonstratePushT, type PushTDemonstrationOptions } from "../../src/envs/pusht-demonstrations.js";
+import { createPushT } from "../../src/envs/pusht.js";
+
+async function collect(options: PushTDemonstrationOptions): Promise<Demonstration[]> {
+  const episodes: Demonstration[] = [];
+  for await (const episode of demonstratePushT(options)) episodes.push(episode);
+  return episodes;
+}
+
+/** Distances that the disc covers in a step, sorted. */
+function speeds(episodes: readonly Demonstration[]): number[] {
+  return episodes
+    .flatMap(({ observations }) =>
+      Array.from({ length: observations.length / 5 - 1 }, (_, step) =>
+        Math.hypot(observations[5 * step + 5]! - observations[5 * step]!, observations[5 * step + 6]! - observations[5 * step + 1]!),
+      ),
+    )
+    .sort((a, b) => a - b);
+}
+
+describe("demonstrations of push-t", () => {
+  test("at least 98 % of the seeds 0 to 199 are solved beyond 0.95 within 300 steps, at the speed of a hand", async () => {
+    const episodes = await collect({ count: 200, keepFailures: true });
+    expect(episodes.map(({ seed }) => seed)).toEqual(Array.from({ length: 200 }, (_, seed) => seed));
+    expect(episodes.filter(({ success }) => success).length).toBeGreaterThanOrEqual(196);
+    const lengths = episodes.map(({ rewards }) => rewards.length).sort((a, b) => a - b);
+    expect(lengths[199]).toBeLessThanOrEqual(300);
+    // The 206 recordings of a person: median 122 steps; 7.9 px a step in the middle, 18.6 at nine tenths, 29 at the last hundredth.
+    expect(lengths[100]).toBeGreaterThan(80);
+    expect(lengths[100]).toBeLessThan(140);
+    const steps = speeds(episodes);
+    const quantile = (share: number) => steps[Math.floor(share * steps.length)]!;
+    expect(quantile(0.5)).toBeGreaterThan(6);
+    expect(quantile(0.5)).toBeLessThan(11);
+    expect(quantile(0.9)).toBeLessThan(19);
+    expect(quantile(0.99)).toBeLessThan(29);
+    for (const { actions } of episodes) for (const target of actions) expect(target >= 0 && target <= 512).toBe(true);
+  }, 240_000);
+
+  test("replaying the actions repeats observations, rewards and success to the bit", async () => {
+    const [episode] = await collect({ seed: 17, observation: "keypoints", successCoverage: 0.9 });
+    using env = await createPushT({ observation: "keypoints", successCoverage: 0.9, autoReset: false, actionSteps: 1 });
+    const result = await env.reset([17]);
+    for (let step = 0; step < episode!.rewards.length; step++) {
+      expect(result.terminated[0]).toBe(0);
+      expect([...result.observations]).toEqual([...episode!.observations.subarray(20 * step, 20 * step + 20)]);
+      await env.stepChunk(episode!.actions.subarray(2 * step, 2 * step + 2));
+      expect(result.rewards[0]).toBe(episode!.rewards[step]);
+    }
+    expect(result.terminated[0]).toBe(1);
+    expect(episode!.rewards.at(-1)).toBe(1);
+  });
+
+  test("the same options give the same demonstrations; the order of the reset is kept", async () => {
+    const options = { count: 3, seed: 4_294_967_294, resetOrder: "angleFirst", observation: "corners" } as const;
+    const [first, second] = [await collect(options), await collect(options)];
+    expect(first).toEqual(second);
+    expect(first.map(({ seed }) => seed)).toEqual([4_294_967_294, 4_294_967_295, 0]);
+    using env = await createPushT({ resetOrder: "angleFirst", observation: "corners" });
+    expect([...(await env.reset([0])).observations]).toEqual([...first[2]!.observations.subarray(0, 18)]);
+  });
+
+  test("failures are left out unless they are asked for", async () => {
+    const all = await collect({ count: 4, maxSteps: 80, keepFailures: true });
+    const failed = all.filter(({ success }) => !success);
+    expect(failed.length).toBeGreaterThan(0);
+    expect(failed.every(({ rewards }) => rewards.length <= 80 && rewards.at(-1)! < 1)).toBe(true);
+    const kept = await collect({ count: 2, maxSteps: 80 });
+    expect(kept.every(({ success, rewards }) => success && rewards.length <= 80)).toBe(true);
+  });
+
+  test("it stops when told to, and refuses options that make no sense", async () => {
+    const controller = new AbortController();
+    const stream = demonstratePushT({ count: 5, signal: controller.signal });
+    expect((await stream.next()).done).toBe(false);
+    controller.abort();
+    await expect(stream.next()).rejects.toMatchObject({ code: "CANCELLED" });
+    await expect(demonstratePushT({ count: 0 }).next()).rejects.toMatchObject({ code: "OPTION", path: "count" });
+    await expect(demonstratePushT({ successCoverage: Number.NaN }).next()).rejects.toMatchObject({ code: "OPTION", path: "successCoverage" });
+  });
+});
