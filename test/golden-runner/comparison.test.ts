@@ -56,6 +56,15 @@ describe("golden comparison", () => {
     expect(comparison.rows()[0]).toMatchObject({ passed: false });
   });
 
+  it("measures gradients that are all zero absolutely", () => {
+    const comparison = new GoldenComparison("dppo/x", "wasm");
+    const expected = new Map([["a", [1e-18, -1e-17]], ["b", [0]]]);
+    comparison.addGradients("gradient", new Map([["a", [1e-10, 0]], ["b", [0]]]), expected, relative, "case");
+    expect(comparison.rows()[0]).toMatchObject({ passed: true });
+    comparison.addGradients("gradient", new Map([["a", [1e-10, 0]], ["b", [1e-4]]]), expected, relative, "case");
+    expect(comparison.rows()[0]).toMatchObject({ passed: false });
+  });
+
   it("fails gradients that are not there", () => {
     const comparison = new GoldenComparison("dppo/x", "wasm");
     comparison.addGradients("gradient", new Map(), new Map([["a", [2, 1]]]), relative, "case");

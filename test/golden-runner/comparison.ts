@@ -38,7 +38,8 @@ export class GoldenComparison {
 
   /**
    * Compares many tensors of one backward pass. A parameter whose true gradient is zero shows rounding noise alone: it
-   * is measured against the largest gradient of the pass.
+   * is measured against the largest gradient of the pass, or absolutely where all of them are zero (a loss that is
+   * saturated everywhere).
    */
   addGradients(
     quantity: string,
@@ -52,13 +53,17 @@ export class GoldenComparison {
       this.add(quantity, [], [1], tolerance, `${place}: nothing for ${absent.join(", ")}`);
       return;
     }
+    const largest = Math.max(...[...expected.values()].map(largestMagnitude));
+    if (largest < nothing) {
+      for (const [name, values] of expected) this.add(`${quantity} that is zero`, got.get(name)!, values, zeroGradient, `${place} ${name}`);
+      return;
+    }
     if (tolerance.kind === "vector") {
       const names = [...expected.keys()];
       const all = (of: ReadonlyMap<string, ArrayLike<number>>): number[] => names.flatMap((name) => [...Array.from(of.get(name)!)]);
       this.add(quantity, all(got), all(expected), tolerance, place);
       return;
     }
-    const largest = Math.max(...[...expected.values()].map(largestMagnitude));
     for (const [name, values] of expected) {
       const isZero = largestMagnitude(values) < 1e-9 * largest;
       const scale = isZero ? largest : 1;
@@ -82,6 +87,10 @@ export class GoldenComparison {
     return [...this.#rows.values(), ...unread];
   }
 }
+
+/** A gradient in 64 bits that is this small is a sum that cancels. */
+const nothing = 1e-12;
+const zeroGradient: GoldenTolerance = { kind: "absolute", limit: 1e-8 };
 
 const noReader = "no reader";
 

@@ -1,8 +1,9 @@
 import { DiffusionProcess } from "../../src/diffusion/process.ts";
 import type { CriticOptions } from "../../src/nn/critic.ts";
 import type { DiffusionMlpOptions } from "../../src/nn/diffusion-mlp.ts";
+import type { StochasticMlpOptions } from "../../src/nn/stochastic-mlp.ts";
 import { activationOf, diffusionMlpOptions, type CriticArguments, type NetworkArguments } from "./networks.ts";
-import { samplerOf, stepOptionsOf, type ModelArguments } from "./policies.ts";
+import { samplerOf, stepOptionsOf, type ModelArguments, type StochasticCase } from "./policies.ts";
 
 /** The package's options of a denoiser from the constructor arguments of the original. */
 export function denoiserOptions(args: NetworkArguments): DiffusionMlpOptions {
@@ -46,4 +47,22 @@ export function processOf(args: ModelArguments, eta: number): DiffusionProcess {
     minSamplingStd: args.min_sampling_denoising_std ?? 0,
     minLogProbStd: args.min_logprob_denoising_std ?? 0,
   });
+}
+
+/** The package's options of a Gaussian or mixture policy from the constructor arguments of the original. */
+export function stochasticOptions({ network, network_kwargs: args }: StochasticCase): StochasticMlpOptions {
+  const std = args.fixed_std ?? null;
+  return {
+    actionSize: args.action_dim,
+    horizon: args.horizon_steps,
+    conditionWidth: args.cond_dim,
+    components: network === "GMM_MLP" ? (args.num_modes ?? 5) : null,
+    std: std === null ? { kind: "predicted" } : { kind: args.learn_fixed_std === true ? "learned" : "constant", std },
+    stdRange: [args.std_min ?? 0.01, args.std_max ?? 1],
+    hidden: args.mlp_dims ?? [256, 256, 256],
+    activation: activationOf(args.activation_type ?? "Mish"),
+    hasTanhMean: args.tanh_output ?? true,
+    useLayerNorm: args.use_layernorm ?? false,
+    isResidual: args.residual_style ?? false,
+  };
 }

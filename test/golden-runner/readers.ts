@@ -4,6 +4,7 @@ import { readKl } from "./readers/gaussian-kl.ts";
 import { readAlignmentNet, readDiffusionMlp } from "./readers/networks.ts";
 import { readOptimizer } from "./readers/optimizer.ts";
 import { readAdvantages, readRewardScale } from "./readers/returns.ts";
+import { readStochastic } from "./readers/stochastic.ts";
 import { readAlignmentSchedules, readRateSchedule, readSchedule } from "./readers/tables.ts";
 
 /** The reader of every file, by folder and name. A file that is not here is listed as not compared. */
@@ -12,6 +13,7 @@ export const readers: Readonly<Record<string, Reader | undefined>> = {
   "dppo/diffusion_mlp": readDiffusionMlp,
   "alignment/net": readAlignmentNet,
   "alignment/kl_step": readKl,
+  "dppo/gaussian_gmm": readStochastic,
   "dppo/schedule": readSchedule,
   "dppo/gae": readAdvantages,
   "dppo/reward_scaler": readRewardScale,

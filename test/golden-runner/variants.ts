@@ -522,6 +522,7 @@ function makeStochastic(random: Numbers): GoldenContent {
     gauss_linear: of("Gaussian_MLP", { fixed_std: 0.3, tanh_output: false, use_layernorm: true }),
     gauss_learned: of("Gaussian_MLP", { fixed_std: 0.25, learn_fixed_std: true, std_min: 0.02, std_max: 0.5, residual_style: true }, { clip_vloss_coef: 0.2 }),
     gauss_predicted: of("Gaussian_MLP", { fixed_std: null, std_min: 0.1, std_max: 0.9, residual_style: true, mlp_dims: [8, 8, 8, 8] }),
+    gmm_predicted: of("GMM_MLP", { fixed_std: null, std_min: 0.2, std_max: 0.7, num_modes: 3 }),
     gmm_fixed: of("GMM_MLP", { fixed_std: 0.4, num_modes: 7 }),
     gmm_learned: of("GMM_MLP", { fixed_std: 0.5, learn_fixed_std: true, std_min: 0.05, std_max: 0.8, num_modes: 2, residual_style: true }),
   };
