@@ -12,6 +12,7 @@ import type { Suite, Workload } from "./workload.js";
 
 const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   programs: async () => (await import("./programs.js")).programsSuite,
+  envs: async () => (await import("./envs.js")).envsSuite,
 };
 
 interface Row {

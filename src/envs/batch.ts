@@ -24,16 +24,14 @@ export const batchOptions = {
   /** Whether `stepObservations` keeps the observation of every single step, which pictures and demonstrations need. */
   recordSteps: v.optional(v.boolean("It must be true or false."), false),
   /**
-   * Threads that simulate. Default: the cores, but no more than give each thread eight environments; always 1 in a page
-   * that is not cross-origin isolated. The bits do not depend on it.
+   * Threads that simulate, never more than there are groups of eight environments. Default: the cores; always 1 in a
+   * page that is not cross-origin isolated. The bits do not depend on it.
    */
   threads: v.optional(wholeNumber(1, 256)),
   /** Where the environments live. Give an engine's memory and its networks read observations without a copy. Default: a memory of its own. */
   memory: v.optional(v.instance(LinearMemory, "It must be a LinearMemory.")),
 };
 
-/** Below this many environments a thread more does not pay. */
-const environmentsPerThread = 8;
 /** Each thread takes about this many grains, so that none waits long for the slowest; a grain is a multiple of the scenes solved at once. */
 const grainsPerThread = 8;
 const grainMultiple = 8;
@@ -169,8 +167,7 @@ export class Batch {
         got: count,
       });
     }
-    const most = Math.max(1, Math.floor(count / environmentsPerThread));
-    const threads = settings.threads ?? Math.min(coreCount(), most);
+    const threads = Math.min(settings.threads ?? coreCount(), Math.ceil(count / grainMultiple));
     const blocks: number[] = [];
     try {
       const pointer = memory.allocate(bytes);

@@ -128,9 +128,9 @@ const counter: EnvironmentDefinition = {
 };
 
 const kinds: [string, (threads: number) => Promise<VectorEnvironment>][] = [
-  ["push-t", (threads) => createPushT({ count: 3, actionSteps: 2, threads })],
-  ["avoid", (threads) => createAvoid({ count: 3, actionSteps: 2, threads })],
-  ["plain", () => Promise.resolve(vectorise(counter, { count: 3, actionSteps: 2 }))],
+  ["push-t", (threads) => createPushT({ count: 17, actionSteps: 2, threads })],
+  ["avoid", (threads) => createAvoid({ count: 17, actionSteps: 2, threads })],
+  ["plain", () => Promise.resolve(vectorise(counter, { count: 17, actionSteps: 2 }))],
 ];
 
 /** Everything that an observer can see of an environment. */
@@ -141,24 +141,24 @@ function look(env: VectorEnvironment): unknown {
 
 describe.each(kinds)("%s refuses before anything moves", (_, open) => {
   const actions = (spoil?: (values: Float32Array) => void): Float32Array => {
-    const values = new Float32Array(12).fill(0.25);
+    const values = new Float32Array(68).fill(0.25);
     spoil?.(values);
     return values;
   };
   const cases: [string, unknown, ErrorCode][] = [
-    ["a NaN in the last action", actions((values) => { values[11] = Number.NaN; }), "ENVIRONMENT"],
+    ["a NaN in the last action", actions((values) => { values[67] = Number.NaN; }), "ENVIRONMENT"],
     ["a NaN in the first action", actions((values) => { values[0] = Number.NaN; }), "ENVIRONMENT"],
     ["an infinite action", actions((values) => { values[5] = Number.POSITIVE_INFINITY; }), "ENVIRONMENT"],
     ["an infinite action to the other side", actions((values) => { values[5] = Number.NEGATIVE_INFINITY; }), "ENVIRONMENT"],
     ["an action of 1e10", actions((values) => { values[7] = 1e10; }), "ENVIRONMENT"],
-    ["one number too few", new Float32Array(11), "SHAPE"],
-    ["one number too many", new Float32Array(13), "SHAPE"],
+    ["one number too few", new Float32Array(67), "SHAPE"],
+    ["one number too many", new Float32Array(69), "SHAPE"],
     ["no number", new Float32Array(0), "SHAPE"],
-    ["doubles", new Float64Array(12), "SHAPE"],
-    ["a list", Array.from({ length: 12 }, () => 0), "SHAPE"],
+    ["doubles", new Float64Array(68), "SHAPE"],
+    ["a list", Array.from({ length: 68 }, () => 0), "SHAPE"],
     ["nothing", undefined, "SHAPE"],
     ["null", null, "SHAPE"],
-    ["text", "000000000000", "SHAPE"],
+    ["text", "0".repeat(68), "SHAPE"],
   ];
   test.each([1, 2])("on %i threads", async (threads) => {
     using env = await open(threads);
@@ -191,9 +191,10 @@ describe.each(kinds)("%s refuses before anything moves", (_, open) => {
     using env = await open(1);
     await env.reset();
     const before = look(env);
-    for (const seeds of [[1, 2], [1, 2, 3, 4], []]) expect((await refusal(() => env.reset(seeds))).code).toBe("SHAPE");
+    const good = Array.from({ length: 17 }, (_, index) => index);
+    for (const seeds of [good.slice(1), [...good, 17], []]) expect((await refusal(() => env.reset(seeds))).code).toBe("SHAPE");
     for (const seed of [-1, 0.5, Number.NaN, 2 ** 32, Number.POSITIVE_INFINITY]) {
-      const error = await refusal(() => env.reset([1, 2, seed]));
+      const error = await refusal(() => env.reset([...good.slice(0, 2), seed, ...good.slice(3)]));
       expect([error.code, error.index]).toEqual(["OPTION", 2]);
     }
     expect(look(env)).toEqual(before);
@@ -213,7 +214,7 @@ describe.each(kinds)("%s refuses before anything moves", (_, open) => {
   test("an environment that is not there", async () => {
     using env = await open(1);
     await env.reset();
-    for (const index of [-1, 3, 0.5, Number.NaN]) {
+    for (const index of [-1, 17, 0.5, Number.NaN]) {
       expect((await refusal(() => env.render(index))).code).toMatch(/SHAPE|ENVIRONMENT/);
       expect((await refusal(() => env.outcome(index))).code).toBe("SHAPE");
     }
@@ -230,9 +231,13 @@ describe("starts that are refused", () => {
   });
 
   test.each([1, 2])("avoid from beyond the arm's reach, on %i threads", async (threads) => {
-    using env = await createAvoid({ count: 2, threads });
-    const error = await refusal(() => env.resetTo([0.5, -0.2, 1.9, 1.9]));
-    expect([error.code, error.index]).toEqual(["ENVIRONMENT", 1]);
-    expect(Number.isFinite(env.pose(1).actualX)).toBe(true);
+    using env = await createAvoid({ count: 20, threads });
+    const starts = Array.from({ length: 20 }, () => [0.5, -0.2]);
+    starts[11] = [1.9, 1.9];
+    starts[18] = [0.5, -0.1];
+    const error = await refusal(() => env.resetTo(starts.flat()));
+    expect([error.code, error.index]).toEqual(["ENVIRONMENT", 11]);
+    expect(env.threads).toBe(threads);
+    expect([...Array(20).keys()].every((index) => Number.isFinite(env.pose(index).actualX))).toBe(true);
   });
 });
