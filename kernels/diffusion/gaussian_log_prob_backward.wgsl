@@ -1,5 +1,5 @@
 // gaussian_log_prob_backward — dmean = dlogp z / s, dlogstd = dlogp (z^2 - 1), z = (value - mean) / s, s = max(std, floor)
-// shapes  dlogp [B, X] f32; value [B, X] f32; mean [B, X] f32; deviation [B, X] f32, optional; step [B] u32, optional;
+// shapes  dlogp [B, X] f32; value [B, X] f32; mean [B, X] f32; logStd [B, X] f32, optional; step [B] u32, optional;
 //         schedule [steps, 8] f32, optional; dmean [B, X] f32; dlogstd [B, X] f32, optional
 // owns    invocation: one element; workgroup: 256 elements
 // grid    ceil(B X / 256)  workgroup [256, 1, 1]
@@ -8,7 +8,7 @@
 // limits  0 bytes, 256 invocations, 8 storage buffers
 // test    test/kernels/gaussian-log-prob.test.ts  rtol 4e-6  at 1 to 257 rows of 1 to 33
 
-// std: source 0 the number sigma, 1 deviation[b, c], 2 schedule[step[b], 5]. dlogstd is the gradient with respect to ln s,
+// std: source 0 the number sigma, 1 exp(logStd[b, c]), 2 schedule[step[b], 5]. dlogstd is the gradient with respect to ln s,
 // 0 where the floor holds s.
 
 struct Params { rows: u32, width: u32, steps: u32, source: u32, sigma: f32, floorStd: f32, hasDlogstd: u32, pad0: u32 }
@@ -17,7 +17,7 @@ struct Params { rows: u32, width: u32, steps: u32, source: u32, sigma: f32, floo
 @group(0) @binding(1) var<storage, read> dlogp: array<f32>;
 @group(0) @binding(2) var<storage, read> value: array<f32>;
 @group(0) @binding(3) var<storage, read> mean: array<f32>;
-@group(0) @binding(4) var<storage, read> deviation: array<f32>;
+@group(0) @binding(4) var<storage, read> logStd: array<f32>;
 @group(0) @binding(5) var<storage, read> step: array<u32>;
 @group(0) @binding(6) var<storage, read> schedule: array<f32>;
 @group(0) @binding(7) var<storage, read_write> dmean: array<f32>;
@@ -28,7 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   let n = invocation_number(group, groups, lane, 256u);
   if (n >= params.rows * params.width) { return; }
   var std_ = params.sigma;
-  if (params.source == 1u) { std_ = deviation[n]; }
+  if (params.source == 1u) { std_ = exp(logStd[n]); }
   if (params.source == 2u) { std_ = schedule[8u * min(step[n / params.width], params.steps - 1u) + 5u]; }
   let s = max(std_, params.floorStd);
   let z = (value[n] - mean[n]) / s;

@@ -53,21 +53,28 @@ proveKernel(gaussianKlBackwardAddSpec, shapes.flatMap(([rows, width], at) => sha
   };
 })));
 
-/** Two Gaussians with deviations of their own; every third pair is equal, where the divergence cancels to 0. */
+/** Two Gaussians with deviations of their own; every third pair of deviations is equal, where the divergence cancels. */
 function diagonal(rows: number, width: number, at: number) {
-  const deviation = testNumbers(rows * width, at + 1).map((value) => 0.5 + 0.45 * value);
+  const logStd = testNumbers(rows * width, at + 1);
   return {
     mean: testNumbers(rows * width, at),
-    deviation,
+    logStd,
     reference: testNumbers(rows * width, at + 2),
-    referenceDeviation: testNumbers(rows * width, at + 3).map((value, n) => (n % 3 === 0 ? deviation[n]! : 0.7 + 0.45 * value)),
+    referenceLogStd: testNumbers(rows * width, at + 3, 0.8).map((value, n) => (n % 3 === 0 ? logStd[n]! : value)),
   };
 }
 
-const log = (values: Float32Array): Float64Array => Float64Array.from(values, Math.log);
-
 function diagonalKl(given: ReturnType<typeof diagonal>, width: number): Float64Array {
-  return diagonalReference(given.mean, log(given.deviation), given.reference, log(given.referenceDeviation), width);
+  return diagonalReference(given.mean, given.logStd, given.reference, given.referenceLogStd, width);
+}
+
+/** The definition, differentiated: d/dmean = (mean - reference)/q², d/dlogStd = p²/q² - 1. */
+function diagonalGradient(given: ReturnType<typeof diagonal>): { dmean: Float64Array; dlogstd: Float64Array } {
+  const { mean, logStd, reference, referenceLogStd } = given;
+  return {
+    dmean: Float64Array.from(mean, (value, n) => (value - reference[n]!) * Math.exp(-2 * referenceLogStd[n]!)),
+    dlogstd: Float64Array.from(logStd, (value, n) => Math.exp(2 * (value - referenceLogStd[n]!)) - 1),
+  };
 }
 
 proveKernel(diagonalGaussianKlSpec, shapes.map(([rows, width], at) => {
@@ -85,15 +92,14 @@ proveKernel(diagonalGaussianKlBackwardAddSpec, shapes.map(([rows, width], at) =>
   const given = diagonal(rows, width, at);
   const dmean = testNumbers(rows * width, at + 5);
   const dlogstd = testNumbers(rows * width, at + 6);
-  const scale = 0.25;
-  // The definition, differentiated: d/dmean = (mean - reference)/q², d/d ln p = p²/q² - 1.
+  const gradient = diagonalGradient(given);
   return {
     title: `${rows}x${width}`,
-    params: { rows, width, scale },
+    params: { rows, width, scale: 0.25 },
     inputs: { ...given, dmean, dlogstd },
     expected: {
-      dmean: Float64Array.from(dmean, (value, n) => value + (scale * (given.mean[n]! - given.reference[n]!)) / given.referenceDeviation[n]! ** 2),
-      dlogstd: Float64Array.from(dlogstd, (value, n) => value + scale * (given.deviation[n]! ** 2 / given.referenceDeviation[n]! ** 2 - 1)),
+      dmean: gradient.dmean.map((value, n) => 0.25 * value + dmean[n]!),
+      dlogstd: gradient.dlogstd.map((value, n) => 0.25 * value + dlogstd[n]!),
     },
     tolerance: { relative: 2e-6 },
   };
@@ -103,20 +109,22 @@ test("the gradients that the kernels are held to are the differences of the twin
   const [rows, width] = [3, 4];
   const given = diagonal(rows, width, 4);
   const mean = Float64Array.from(given.mean);
-  const logStd = log(given.deviation);
-  const value = (): number => diagonalReference(mean, logStd, given.reference, log(given.referenceDeviation), width).reduce((sum, kl) => sum + kl, 0);
-  expectClose(mean.map((m, n) => (m - given.reference[n]!) / given.referenceDeviation[n]! ** 2), differences(value, mean), { relative: 1e-7 });
-  expectClose(logStd.map((p, n) => Math.exp(2 * p) / given.referenceDeviation[n]! ** 2 - 1), differences(value, logStd), { relative: 1e-7 });
-  const shared = (): number => sharedReference(mean, given.reference, () => 0.3, width).reduce((sum, kl) => sum + kl, 0);
+  const logStd = Float64Array.from(given.logStd);
+  const sum = (kl: Float64Array): number => kl.reduce((total, value) => total + value, 0);
+  const value = (): number => sum(diagonalReference(mean, logStd, given.reference, given.referenceLogStd, width));
+  const { dmean, dlogstd } = diagonalGradient(given);
+  expectClose(dmean, differences(value, mean), { relative: 1e-7 });
+  expectClose(dlogstd, differences(value, logStd), { relative: 1e-7 });
+  const shared = (): number => sum(sharedReference(mean, given.reference, () => 0.3, width));
   expectClose(sharedBackward(() => 1, mean, given.reference, () => 0.3, width), differences(shared, mean), { relative: 1e-7 });
 });
 
 test("with one deviation the general divergence is the shared one", () => {
   const given = diagonal(5, 7, 2);
-  const std = new Float32Array(35).fill(0.3);
+  const same = new Float32Array(35).fill(-1.25);
   expectClose(
-    diagonalKl({ ...given, deviation: std, referenceDeviation: std }, 7),
-    sharedReference(given.mean, given.reference, () => Math.fround(0.3), 7),
+    diagonalKl({ ...given, logStd: same, referenceLogStd: same }, 7),
+    sharedReference(given.mean, given.reference, () => Math.exp(-1.25), 7),
     { relative: 1e-12 },
   );
 });
@@ -128,7 +136,7 @@ test.each(engines)("launchers give divergences and add their gradients on %s", a
   const step = Uint32Array.from({ length: rows }, (_, b) => b % 4);
   const tensor = (data: Float32Array) => device.tensor([rows, width], { data });
   const tensors = {
-    mean: tensor(given.mean), deviation: tensor(given.deviation), reference: tensor(given.reference), referenceDeviation: tensor(given.referenceDeviation),
+    mean: tensor(given.mean), logStd: tensor(given.logStd), reference: tensor(given.reference), referenceLogStd: tensor(given.referenceLogStd),
     step: device.tensor([rows], { dtype: "u32", data: step }), schedule: device.tensor([4, 8], { data: schedule }),
     shared: device.tensor([rows]), general: device.tensor([rows]), dmean: device.tensor([rows, width]), dlogstd: device.tensor([rows, width]),
   };
@@ -145,9 +153,10 @@ test.each(engines)("launchers give divergences and add their gradients on %s", a
   const std = (b: number): number => Math.max(stds[step[b]!]!, floor);
   expectClose(shared!, sharedReference(given.mean, given.reference, std, width), { relative: 2e-6 });
   expectClose(general!, diagonalKl(given, width), { absolute: 5e-7, relative: 2e-6 });
-  const sum = sharedBackward(() => 2, given.mean, given.reference, std, width)
-    .map((value, n) => value + (3 * (given.mean[n]! - given.reference[n]!)) / given.referenceDeviation[n]! ** 2);
-  expectClose(dmean!, sum, { relative: 2e-6 });
+  const own = diagonalGradient(given);
+  const gradient = sharedBackward(() => 2, given.mean, given.reference, std, width)
+    .map((value, n) => value + 3 * own.dmean[n]!);
+  expectClose(dmean!, gradient, { relative: 2e-6 });
   await expect(device.program("bad", (recorder) => {
     gaussianKl(recorder, { mean: tensors.mean, reference: tensors.reference, kl: tensors.shared }, {
       rows, width, floor: 0, deviation: { schedule: tensors.schedule, step: tensors.step },
@@ -157,8 +166,8 @@ test.each(engines)("launchers give divergences and add their gradients on %s", a
   for (const one of Object.values(tensors)) device.free(one);
 });
 
-function pick<T>({ mean, deviation, reference, referenceDeviation }: Record<"mean" | "deviation" | "reference" | "referenceDeviation", T>) {
-  return { mean, deviation, reference, referenceDeviation };
+function pick<T>({ mean, logStd, reference, referenceLogStd }: Record<"mean" | "logStd" | "reference" | "referenceLogStd", T>) {
+  return { mean, logStd, reference, referenceLogStd };
 }
 
 proveAgreement(gaussianKlSpec, { relative: 4e-6 }, 60, ([rows, width, which], seed) => {

@@ -22,7 +22,7 @@ interface Inputs {
   readonly value: Float32Array;
   readonly mean: Float32Array;
   readonly step: Uint32Array;
-  readonly deviation: Float32Array;
+  readonly logStd: Float32Array;
 }
 
 /** Values within three deviations of their means, mostly, whatever the source of the deviation. */
@@ -31,8 +31,8 @@ function inputs(rows: number, width: number, seed: number): Inputs {
   const value = testNumbers(rows * width, seed + 1, 0.4).map((offset, n) => offset + mean[n]!);
   const step = Uint32Array.from({ length: rows }, (_, b) => (b * 3 + 3) % 4);
   // Some below the floor.
-  const deviation = testNumbers(rows * width, seed + 2).map((number) => 0.4 + 0.35 * number);
-  return { value, mean, step, deviation };
+  const logStd = testNumbers(rows * width, seed + 2).map((number) => 1.3 * number - 1.3);
+  return { value, mean, step, logStd };
 }
 
 /** The three sources of a deviation: parameters, buffers, and what each element's deviation is before the floor. */
@@ -41,7 +41,7 @@ function sourcesOf(rows: number, width: number, given: Inputs) {
   return [
     { title: "number", params: { steps: 0, source: 0, sigma: 0.25, floorStd: 0 }, buffers: {}, std: spread(() => 0.25) },
     { title: "number below the floor", params: { steps: 0, source: 0, sigma: 0.01, floorStd: floor }, buffers: {}, std: spread(() => Math.fround(0.01)) },
-    { title: "tensor", params: { steps: 0, source: 1, sigma: 0, floorStd: floor }, buffers: { deviation: given.deviation }, std: spread((n) => given.deviation[n]!) },
+    { title: "tensor", params: { steps: 0, source: 1, sigma: 0, floorStd: floor }, buffers: { logStd: given.logStd }, std: spread((n) => Math.exp(given.logStd[n]!)) },
     {
       title: "schedule",
       params: { steps: 4, source: 2, sigma: 0, floorStd: floor },
@@ -89,7 +89,7 @@ proveKernel(gaussianLogProbBackwardSpec, shapes.flatMap(([rows, width], at) => {
 test("the twin's gradients are the differences of its values", () => {
   const given = inputs(2, 5, 3);
   const mean = Float64Array.from(given.mean);
-  const std = Float64Array.from(given.deviation, (value) => Math.max(value, 0.1));
+  const std = Float64Array.from(given.logStd, (value) => Math.max(Math.exp(value), 0.1));
   const dlogp = testNumbers(10, 4);
   const f = (): number => reference(given.value, mean, std).reduce((sum, value, n) => sum + value * dlogp[n]!, 0);
   const { dmean, dstd } = backwardReference(dlogp, given.value, mean, std);
@@ -109,12 +109,12 @@ test.each(engines)("launchers take a number, a tensor or a schedule on %s", asyn
     logp: device.tensor([rows, width]),
     dmean: device.tensor([rows, width]),
     dlogstd: device.tensor([rows, width]),
-    tensor: device.tensor([rows, width], { data: given.deviation }),
+    logStd: device.tensor([rows, width], { data: given.logStd }),
     step: device.tensor([rows], { dtype: "u32", data: given.step }),
     schedule: device.tensor([4, 8], { data: schedule }),
   };
   const { value, mean, logp, dmean, dlogstd } = tensors;
-  const deviations: readonly Deviation[] = [{ std: 0.25 }, { tensor: tensors.tensor }, { schedule: tensors.schedule, step: tensors.step }];
+  const deviations: readonly Deviation[] = [{ std: 0.25 }, { logStd: tensors.logStd }, { schedule: tensors.schedule, step: tensors.step }];
   const expected = sourcesOf(rows, width, given).filter(({ title }) => title !== "number below the floor");
   for (const [at, deviation] of deviations.entries()) {
     const program = await device.program("log prob", (recorder) => {

@@ -1,5 +1,5 @@
 // gaussian_log_prob_backward — dmean = dlogp z / s, dlogstd = dlogp (z^2 - 1), z = (value - mean) / s, s = max(std, floor)
-// shapes  dlogp [B, X] f32; value [B, X] f32; mean [B, X] f32; deviation [B, X] f32, optional; step [B] u32, optional;
+// shapes  dlogp [B, X] f32; value [B, X] f32; mean [B, X] f32; logStd [B, X] f32, optional; step [B] u32, optional;
 //         schedule [steps, 8] f32, optional; dmean [B, X] f32; dlogstd [B, X] f32, optional
 // owns    unit: one row
 // split   rows
@@ -7,10 +7,10 @@
 // alias   none
 // test    test/kernels/gaussian-log-prob.test.ts  rtol 4e-6  at 1 to 257 rows of 1 to 33
 import { FROM_SCHEDULE, FROM_TENSOR } from "../lib/deviation";
-import { splat } from "../lib/math";
+import { exp4, splat } from "../lib/math";
 import { loadPart, storePart } from "../lib/tail";
 
-/** args: rows, width, steps, source, sigma, floorStd, hasDlogstd; dlogp, value, mean, deviation, step, schedule, dmean, dlogstd */
+/** args: rows, width, steps, source, sigma, floorStd, hasDlogstd; dlogp, value, mean, logStd, step, schedule, dmean, dlogstd */
 export function gaussianLogProbBackward(args: usize, from: u32, to: u32): void {
   const width = load<u32>(args, 4);
   const last = load<u32>(args, 8) - 1;
@@ -21,7 +21,7 @@ export function gaussianLogProbBackward(args: usize, from: u32, to: u32): void {
   const dlogp = <usize>load<u32>(args, 28);
   const value = <usize>load<u32>(args, 32);
   const mean = <usize>load<u32>(args, 36);
-  const deviation = <usize>load<u32>(args, 40);
+  const logStd = <usize>load<u32>(args, 40);
   const step = <usize>load<u32>(args, 44);
   const schedule = <usize>load<u32>(args, 48);
   const dmean = <usize>load<u32>(args, 52);
@@ -34,7 +34,7 @@ export function gaussianLogProbBackward(args: usize, from: u32, to: u32): void {
       const at = <usize>(b * width + c) << 2;
       const left = width - c;
       if (source == FROM_TENSOR) {
-        std = loadPart(deviation + at, left);
+        std = exp4(loadPart(logStd + at, left));
         inverse = f32x4.div(splat(1), f32x4.max(std, floor));
       }
       const g = loadPart(dlogp + at, left);

@@ -1,15 +1,15 @@
 // gaussian_log_prob — logp[b, c] = -(value - mean)^2 / (2 s^2) - ln s - ln(2 pi) / 2, elementwise, s = max(std, floor)
-// shapes  value [B, X] f32; mean [B, X] f32; deviation [B, X] f32, optional; step [B] u32, optional; schedule [steps, 8] f32, optional; logp [B, X] f32
+// shapes  value [B, X] f32; mean [B, X] f32; logStd [B, X] f32, optional; step [B] u32, optional; schedule [steps, 8] f32, optional; logp [B, X] f32
 // owns    unit: one row
 // split   rows
 // order   no sums
 // alias   none
 // test    test/kernels/gaussian-log-prob.test.ts  rtol 2e-6 atol 2e-6  at 1 to 257 rows of 1 to 33
 import { FROM_TENSOR, rowDeviation } from "../lib/deviation";
-import { log4, splat } from "../lib/math";
+import { exp4, log4, splat } from "../lib/math";
 import { loadPart, storePart } from "../lib/tail";
 
-/** args: rows, width, steps, source, sigma, floorStd; value, mean, deviation, step, schedule, logp */
+/** args: rows, width, steps, source, sigma, floorStd; value, mean, logStd, step, schedule, logp */
 export function gaussianLogProb(args: usize, from: u32, to: u32): void {
   const width = load<u32>(args, 4);
   const last = load<u32>(args, 8) - 1;
@@ -18,7 +18,7 @@ export function gaussianLogProb(args: usize, from: u32, to: u32): void {
   const floor = load<f32>(args, 20);
   const value = <usize>load<u32>(args, 24);
   const mean = <usize>load<u32>(args, 28);
-  const deviation = <usize>load<u32>(args, 32);
+  const logStd = <usize>load<u32>(args, 32);
   const step = <usize>load<u32>(args, 36);
   const schedule = <usize>load<u32>(args, 40);
   const logp = <usize>load<u32>(args, 44);
@@ -34,7 +34,7 @@ export function gaussianLogProb(args: usize, from: u32, to: u32): void {
       const at = <usize>(b * width + c) << 2;
       const left = width - c;
       if (source == FROM_TENSOR) {
-        const s = f32x4.max(loadPart(deviation + at, left), splat(floor));
+        const s = f32x4.max(exp4(loadPart(logStd + at, left)), splat(floor));
         inverse = f32x4.div(splat(1), s);
         constant = f32x4.add(log4(s), splat(0.91893853));
       }

@@ -1,6 +1,6 @@
 /**
- * The standard deviation of likelihoods, s = max(std, floor), where std is a number (source 0), an element of a tensor
- * (source 1) or the number 5 of a row of the schedule (source 2).
+ * The standard deviation of likelihoods, s = max(std, floor), where std is a number (source 0), e to the elements of a
+ * tensor (source 1) or the number 5 of a row of the schedule (source 2).
  */
 
 /** Sources of the deviation; the same list stands in src/kernels/diffusion/gaussian-log-prob.ts. */

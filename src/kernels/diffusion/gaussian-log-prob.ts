@@ -22,7 +22,7 @@ export const gaussianLogProbSpec = defineKernel({
   buffers: {
     value: { access: "read", length: (p) => p.rows * p.width, rows: true },
     mean: { access: "read", length: (p) => p.rows * p.width, rows: true },
-    deviation: { access: "read", length: (p) => p.rows * p.width, rows: true, optional: true },
+    logStd: { access: "read", length: (p) => p.rows * p.width, rows: true, optional: true },
     step: { access: "read", dtype: "u32", length: (p) => p.rows, rows: true, optional: true },
     schedule: { access: "read", length: (p) => p.steps * scheduleWidth, optional: true },
     logp: { access: "write", length: (p) => p.rows * p.width, rows: true },
@@ -41,7 +41,7 @@ export const gaussianLogProbBackwardSpec = defineKernel({
     dlogp: { access: "read", length: (p) => p.rows * p.width, rows: true },
     value: { access: "read", length: (p) => p.rows * p.width, rows: true },
     mean: { access: "read", length: (p) => p.rows * p.width, rows: true },
-    deviation: { access: "read", length: (p) => p.rows * p.width, rows: true, optional: true },
+    logStd: { access: "read", length: (p) => p.rows * p.width, rows: true, optional: true },
     step: { access: "read", dtype: "u32", length: (p) => p.rows, rows: true, optional: true },
     schedule: { access: "read", length: (p) => p.steps * scheduleWidth, optional: true },
     dmean: { access: "write", length: (p) => p.rows * p.width, rows: true },
@@ -52,10 +52,10 @@ export const gaussianLogProbBackwardSpec = defineKernel({
   check: deviationFault,
 });
 
-/** A standard deviation: one number, a tensor with one for each element, or that of each row's step in a schedule. */
+/** A standard deviation: one number, a tensor with the logarithm of each element's, or that of each row's step in a schedule. */
 export type Deviation =
   | { readonly std: number }
-  | { readonly tensor: Tensor }
+  | { readonly logStd: Tensor }
   | {
       /** Schedule tensor [steps, 8] and the step of each row, u32. */
       readonly schedule: Tensor;
@@ -74,7 +74,7 @@ export interface GaussianLogProbOptions {
 function sourceOf(options: GaussianLogProbOptions) {
   const { rows, width, deviation, floor = 0 } = options;
   const params = { rows, width, steps: 0, source: 0, sigma: 0, floorStd: floor };
-  if ("tensor" in deviation) return { params: { ...params, source: sources.tensor }, buffers: { deviation: deviation.tensor } };
+  if ("logStd" in deviation) return { params: { ...params, source: sources.tensor }, buffers: { logStd: deviation.logStd } };
   if ("std" in deviation) return { params: { ...params, source: sources.number, sigma: deviation.std }, buffers: {} };
   const steps = Math.floor(deviation.schedule.length / scheduleWidth);
   return { params: { ...params, source: sources.schedule, steps }, buffers: { step: deviation.step, schedule: deviation.schedule } };

@@ -1,7 +1,8 @@
 import { DiffusionProcess } from "../../../src/diffusion/process.ts";
 import type { Device } from "../../../src/engine/device.ts";
 import { denoiseMean, denoiseMeanBackward } from "../../../src/kernels/diffusion/denoise.ts";
-import { diagonalGaussianKl, gaussianKl } from "../../../src/kernels/diffusion/gaussian-kl.ts";
+import { gaussianKl, gaussianKlBackwardAdd } from "../../../src/kernels/diffusion/gaussian-kl.ts";
+import { diagonalGaussianKl } from "../../../src/kernels/nn/diagonal-gaussian-kl.ts";
 import { samplerNamed } from "../../reference/fdpp.ts";
 import type { GoldenComparison } from "../comparison.ts";
 import type { GoldenFile } from "../golden-file.ts";
@@ -42,14 +43,15 @@ async function compareSteps(
   const frozen = session.floats(group.values("eps_pre"), "frozen noise");
   const [mean, reference] = [session.zeros(rows * width, "mean"), session.zeros(rows * width, "frozen mean")];
   const kl = session.zeros(rows, "kl");
-  const gradient = session.zeros(rows * width, "gradient");
+  const [dmean, gradient] = [session.zeros(rows * width, "mean gradient"), session.zeros(rows * width, "gradient")];
   const clips = { x0Clip, epsClip: null, predictEpsilon: true };
   await session.run((program) => {
     denoiseMean(program, { x, network, step, schedule, mean }, { rows, width, ...clips });
     denoiseMean(program, { x, network: frozen, step, schedule, mean: reference }, { rows, width, ...clips });
-    const dMean = program.temporary([rows, width], "mean gradient");
-    gaussianKl(program, { mean, reference, step, schedule, kl, dMean }, { rows, width, stdFloor, weight: 1 });
-    denoiseMeanBackward(program, { dmean: dMean, x, network, step, schedule, dnetwork: gradient }, { rows, width, ...clips });
+    const options = { rows, width, deviation: { schedule, step }, floor: stdFloor };
+    gaussianKl(program, { mean, reference, kl }, options);
+    gaussianKlBackwardAdd(program, { mean, reference, dmean }, { ...options, scale: 1 });
+    denoiseMeanBackward(program, { dmean, x, network, step, schedule, dnetwork: gradient }, { rows, width, ...clips });
   });
   const { forward, gradient: gradientLimit } = tolerances.alignment;
   comparison.add("mean", await session.read(mean), group.values("mu"), forward, name);
@@ -70,12 +72,11 @@ async function compareGeneral(session: Session, group: GoldenFile, comparison: G
   const inputs = {
     mean: session.floats(group.values("mu_p")),
     logStd: session.floats(group.values("logstd_p")),
-    meanQ: session.floats(group.values("mu_q")),
-    logStdQ: session.floats(group.values("logstd_q")),
+    reference: session.floats(group.values("mu_q")),
+    referenceLogStd: session.floats(group.values("logstd_q")),
   };
-  const [dMean, dLogStd] = [session.zeros(rows * width), session.zeros(rows * width)];
   await session.run((program) => {
-    diagonalGaussianKl(program, { ...inputs, kl, dMean, dLogStd }, { rows, width, weight: 1 });
+    diagonalGaussianKl(program, { ...inputs, kl }, { rows, width });
   });
   comparison.add("divergence of unequal deviations", await session.read(kl), group.values("kl_pq"), tolerances.alignment.forward, "general");
 }
