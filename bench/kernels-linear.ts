@@ -31,7 +31,7 @@ function launchCase<P extends ParamLayout, B extends Readonly<Record<string, Buf
         // Numbers of both signs and no denormals, which would be slow on a CPU.
         return [name, device.tensor([length], { label: name, data: Float32Array.from({ length }, (_, at) => ((at * 7919) % 1009) / 1009 - 0.5) })];
       }));
-      return device.program(workload, (recorder) => { recorder.launch(spec, params, tensors as never, variant); });
+      return device.program(workload, (recorder) => { recorder.launch(spec, params, tensors, variant); });
     },
   };
 }
@@ -49,7 +49,7 @@ function backward(rows: number, inFeatures: number, outFeatures: number): Launch
       rows, inFeatures, outFeatures, activation: 1, hasPre: 1, hasAddend: 0,
     }, ["addend"]),
     launchCase(`linear-backward-weight-${size}`, linearBackwardWeightSpec, {
-      rows, inFeatures, outFeatures, rowStride: inFeatures, column: 0, hasBias: 1,
+      rows, inFeatures, outFeatures, rowStride: inFeatures, column: 0, hasBias: 1, parts: 1,
     }),
   ];
 }

@@ -1,5 +1,5 @@
 import { DifftuneError } from "../core/errors.js";
-import type { TensorOptions } from "./device.js";
+import type { EngineName, TensorOptions } from "./device.js";
 import type { AnyKernelSpec, BufferSpec, KernelSpec, ParamLayout, ParamValues, ScalarType } from "./kernel-spec.js";
 import { elementCount, Tensor, viewAlignmentBytes, type Storage } from "./tensor.js";
 
@@ -19,6 +19,8 @@ export interface Launch<P extends ParamLayout = ParamLayout> {
 /** What {@link Device.program} hands to its callback. */
 export interface ProgramRecorder {
   readonly label: string;
+  /** The engine that will run the program, for launchers that cut work differently on a GPU. */
+  readonly engine: EngineName;
   /** Memory that lives inside one run: contents are undefined before it is written, and later temporaries reuse it. */
   temporary(shape: readonly number[], label: string, dtype?: ScalarType): Tensor;
   /** Numbers that never change, kept with the program: tables that kernels read. */
@@ -131,6 +133,7 @@ function checkShapes(spec: AnyKernelSpec, params: Record<string, number>, tensor
 /** Everything about recording that is the same on both engines. */
 export class Recorder implements ProgramRecorder {
   readonly label: string;
+  readonly engine: EngineName;
   readonly launches: RecordedLaunch[] = [];
   readonly temporaries: TemporaryStorage[] = [];
   /** Tensors that the program frees when it is closed. */
@@ -143,8 +146,14 @@ export class Recorder implements ProgramRecorder {
    * @param owns whether a storage is a live one of the recording device
    * @param make makes a tensor on it
    */
-  constructor(label: string, owns: (storage: Storage) => boolean, make: (shape: readonly number[], options: TensorOptions) => Tensor) {
+  constructor(
+    label: string,
+    engine: EngineName,
+    owns: (storage: Storage) => boolean,
+    make: (shape: readonly number[], options: TensorOptions) => Tensor,
+  ) {
     this.label = label;
+    this.engine = engine;
     this.#owns = owns;
     this.#make = make;
   }

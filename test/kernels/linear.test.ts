@@ -11,6 +11,7 @@ import {
   linearPackSpec,
   linearSpec,
   packedLength,
+  sumPartsSpec,
 } from "../../src/kernels/nn/linear.js";
 import type { Device } from "../../src/engine/device.js";
 import { expectClose } from "../close.js";
@@ -127,22 +128,58 @@ proveKernel(linearBackwardInputSpec, shapes.flatMap(([rows, inFeatures, outFeatu
   };
 })));
 
-proveKernel(linearBackwardWeightSpec, shapes.map(([rows, inFeatures, outFeatures]) => {
+/** The rows of part `part` of a weight gradient, as the kernel's header says. */
+function rowsOfPart(rows: number, parts: number, part: number): readonly [number, number] {
+  const count = 128 * Math.ceil(Math.ceil(rows / parts) / 128);
+  return [Math.min(part * count, rows), Math.min((part + 1) * count, rows)];
+}
+
+proveKernel(linearBackwardWeightSpec, shapes.flatMap(([rows, inFeatures, outFeatures]) => (rows > 100 ? [1, 2, 3] : [1]).map((parts) => {
   const column = rows % 4;
   const rowStride = column + inFeatures + (rows % 3);
   const dy = testNumbers(rows * outFeatures, 9, 1 / Math.sqrt(rows));
   const x = testNumbers(rows * inFeatures, 10);
   // Columns beside the slice belong to other layers: they keep what they hold.
-  const before = testNumbers(outFeatures * rowStride, 11);
-  const gradient = twin.linearBackwardWeight(dy, x, rows, inFeatures, outFeatures);
+  const before = testNumbers(parts * outFeatures * rowStride, 11);
   const dWeight = Float64Array.from(before);
-  for (const [n, value] of gradient.entries()) dWeight[Math.floor(n / inFeatures) * rowStride + column + (n % inFeatures)] = value;
+  const dBias = new Float64Array(parts * outFeatures);
+  for (let part = 0; part < parts; part++) {
+    const [start, stop] = rowsOfPart(rows, parts, part);
+    const slopes = dy.subarray(start * outFeatures, stop * outFeatures);
+    const gradient = twin.linearBackwardWeight(slopes, x.subarray(start * inFeatures, stop * inFeatures), stop - start, inFeatures, outFeatures);
+    for (const [n, value] of gradient.entries()) {
+      dWeight[(part * outFeatures + Math.floor(n / inFeatures)) * rowStride + column + (n % inFeatures)] = value;
+    }
+    dBias.set(twin.linearBackwardBias(slopes, stop - start, outFeatures), part * outFeatures);
+  }
   const hasBias = rows % 2;
   return {
-    title: `${rows}x${inFeatures}x${outFeatures} into rows of ${rowStride} from ${column}`,
-    params: { rows, inFeatures, outFeatures, rowStride, column, hasBias },
-    inputs: { dy, x, dWeight: before, ...(hasBias === 1 ? { dBias: new Float32Array(outFeatures) } : {}) },
-    expected: { dWeight, ...(hasBias === 1 ? { dBias: twin.linearBackwardBias(dy, rows, outFeatures) } : {}) },
+    title: `${rows}x${inFeatures}x${outFeatures} in ${parts} parts into rows of ${rowStride} from ${column}`,
+    params: { rows, inFeatures, outFeatures, rowStride, column, hasBias, parts },
+    inputs: { dy, x, dWeight: before, ...(hasBias === 1 ? { dBias: new Float32Array(parts * outFeatures) } : {}) },
+    expected: { dWeight, ...(hasBias === 1 ? { dBias } : {}) },
+    tolerance: { absolute: 1e-6, relative: 1e-6 },
+  };
+})));
+
+proveKernel(sumPartsSpec, shapes.map(([rows, columns, parts]) => {
+  const column = rows % 4;
+  const rowStride = column + columns + (rows % 3);
+  const data = testNumbers(parts * rows * columns, 12, 1 / Math.sqrt(parts));
+  const y = Float64Array.from(testNumbers(rows * rowStride, 13));
+  const before = Float32Array.from(y);
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++) {
+      let sum = 0;
+      for (let s = 0; s < parts; s++) sum += data[(s * rows + r) * columns + c]!;
+      y[r * rowStride + column + c] = sum;
+    }
+  }
+  return {
+    title: `${parts} parts of ${rows}x${columns} into rows of ${rowStride} from ${column}`,
+    params: { parts, rows, columns, rowStride, column },
+    inputs: { parts: data, y: before },
+    expected: { y },
     tolerance: { absolute: 1e-6, relative: 1e-6 },
   };
 }));

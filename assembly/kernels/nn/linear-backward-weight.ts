@@ -1,6 +1,7 @@
-// linear_backward_weight — dW[o, column + i] = sum_b dy[b,o] x[b,i]; db[o] = sum_b dy[b,o]
-// shapes  dy [B, O] f32; x [B, I] f32; dWeight [O, rowStride] f32, of which columns column .. column + I are written;
-//         dBias [O] f32, optional; scratch [ceil(I / 8), 24, 128] f32
+// linear_backward_weight — dW[s, o, column + i] = sum_b dy[b,o] x[b,i]; db[s, o] = sum_b dy[b,o]; b in part s of S parts
+// shapes  dy [B, O] f32; x [B, I] f32; dWeight [S, O, rowStride] f32, of which columns column .. column + I are written;
+//         dBias [S, O] f32, optional; scratch [ceil(I / 8), 24, 128] f32.
+//         Part s has rows s R .. s R + R, R = 128 ceil(ceil(B / S) / 128)
 // owns    unit: 8 columns of dW (thread of unit 0: db too)
 // order   over b ascending in blocks of 128, f32; the sums of blocks ascending
 // alias   dWeight and dBias may be separate parts of one buffer
@@ -101,21 +102,45 @@ function tile(
   if (usedRows > 3) put(d0, d1, target + stride * 3, usedColumns, isFirst);
 }
 
-/** args: rows, inFeatures, outFeatures, rowStride, column, hasBias; dy, x, dWeight, dBias, scratch */
+/** A part without rows is zero: columns [8 from, to) of dW, and all of db. */
+function clear(dWeight: usize, stride: usize, outFeatures: usize, from: usize, to: usize, dBias: usize): void {
+  for (let o: usize = 0; o < outFeatures; o++) {
+    memory.fill(dWeight + o * stride + (from << 5), 0, (to - (from << 3)) << 2);
+  }
+  if (dBias != 0) memory.fill(dBias, 0, outFeatures << 2);
+}
+
+/** args: rows, inFeatures, outFeatures, rowStride, column, hasBias, parts; dy, x, dWeight, dBias, scratch */
 export function linearBackwardWeight(args: usize, from: u32, to: u32): void {
   const rows = <usize>load<u32>(args);
+  const parts = <usize>load<u32>(args, 24);
+  const partRows = ((rows + parts - 1) / parts + BLOCK - 1) / BLOCK * BLOCK;
+  const outFeatures = <usize>load<u32>(args, 8);
+  let dWeight = <usize>load<u32>(args, 36) + (<usize>load<u32>(args, 16) << 2);
+  let dBias = from == 0 ? <usize>load<u32>(args, 40) : 0;
+  for (let s: usize = 0; s < parts; s++) {
+    sumPart(args, from, to, min<usize>(s * partRows, rows), min<usize>(s * partRows + partRows, rows), dWeight, dBias);
+    dWeight += (outFeatures * load<u32>(args, 12)) << 2;
+    if (dBias != 0) dBias += outFeatures << 2;
+  }
+}
+
+/** One part: rows [start, stop), columns of the units [from, to). */
+function sumPart(args: usize, from: u32, to: u32, start: usize, stop: usize, dWeight: usize, dBias: usize): void {
   const inFeatures = <usize>load<u32>(args, 4);
   const outFeatures = <usize>load<u32>(args, 8);
   const stride = <usize>load<u32>(args, 12) << 2;
-  const dy = <usize>load<u32>(args, 24);
-  const x = <usize>load<u32>(args, 28);
-  const dWeight = <usize>load<u32>(args, 32) + (<usize>load<u32>(args, 16) << 2);
-  const dBias = from == 0 ? <usize>load<u32>(args, 36) : 0;
-  const panels = <usize>load<u32>(args, 40) + from * UNIT_BYTES;
+  const dy = <usize>load<u32>(args, 28);
+  const x = <usize>load<u32>(args, 32);
+  const panels = <usize>load<u32>(args, 44) + from * UNIT_BYTES;
   const strips = panels + (to - from) * PANEL_BYTES;
-  for (let block: usize = 0; block < rows; block += BLOCK) {
-    const count = min<usize>(BLOCK, rows - block);
-    const isFirst = block == 0;
+  if (start == stop) {
+    clear(dWeight, stride, outFeatures, from, min<usize>(to << 3, inFeatures), dBias);
+    return;
+  }
+  for (let block = start; block < stop; block += BLOCK) {
+    const count = min<usize>(BLOCK, stop - block);
+    const isFirst = block == start;
     const xBlock = x + ((block * inFeatures) << 2);
     for (let u = from; u < to; u++) {
       packColumns(xBlock + (<usize>u << 5), inFeatures << 2, count, inFeatures - (<usize>u << 3), 8, panels + (u - from) * PANEL_BYTES);

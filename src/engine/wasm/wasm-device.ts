@@ -231,7 +231,7 @@ export class WasmDevice implements Device {
 
   #record(label: string, record: (recorder: ProgramRecorder) => void): WasmProgram {
     this.#check();
-    const recorder = new Recorder(label, (storage) => this.#live.has(storage), (shape, options) => this.tensor(shape, options));
+    const recorder = new Recorder(label, "wasm", (storage) => this.#live.has(storage), (shape, options) => this.tensor(shape, options));
     const pointers: number[] = [];
     try {
       record(recorder);

@@ -251,7 +251,7 @@ export class WebGpuDevice implements Device {
 
   async program(label: string, record: (recorder: ProgramRecorder) => void): Promise<Program> {
     this.#check();
-    const recorder = new Recorder(label, (storage) => this.#live.has(storage), (shape, options) => this.tensor(shape, options));
+    const recorder = new Recorder(label, "webgpu", (storage) => this.#live.has(storage), (shape, options) => this.tensor(shape, options));
     let program: WebGpuProgram;
     try {
       record(recorder);

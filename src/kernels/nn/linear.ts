@@ -1,4 +1,5 @@
-import { anyKernel, defineKernel } from "../../engine/kernel-spec.js";
+import type { EngineName } from "../../engine/device.js";
+import { anyKernel, defineKernel, type Grid } from "../../engine/kernel-spec.js";
 import type { ProgramRecorder } from "../../engine/program.js";
 import type { Tensor } from "../../engine/tensor.js";
 import { activations, type Activation } from "./activation.js";
@@ -36,6 +37,13 @@ function weightLength(p: { readonly inFeatures: number; readonly outFeatures: nu
  */
 const tileVariants = ["main", "rows4", "rows6"];
 
+/** Grids of the entry points that kernels/lib/product.wgsl serves, for a result of `rows` by `columns`. */
+const productGrids = {
+  main: (rows: number, columns: number): Grid => [Math.ceil((Math.ceil(rows / 4) * Math.ceil(columns / 4)) / 64)],
+  quad: (rows: number, columns: number): Grid => [Math.ceil((rows * Math.ceil(columns / 4)) / 256)],
+  tiled: (rows: number, columns: number): Grid => [Math.ceil(columns / 64), Math.ceil(rows / 64)],
+};
+
 /** packed[p][k][l] = W[8p + l, column + k]; transposed W[k, column + 8p + l]. */
 export const linearPackSpec = defineKernel({
   name: "nn/linear_pack",
@@ -58,7 +66,7 @@ export const linearPackSpec = defineKernel({
 /** y = x Wᵀ + bias + addend; activated = f(y). */
 export const linearSpec = defineKernel({
   name: "nn/linear",
-  lib: ["index", "activation"],
+  lib: ["index", "activation", "product"],
   params: {
     rows: "u32", inFeatures: "u32", outFeatures: "u32", activation: "u32",
     hasBias: "u32", hasAddend: "u32", writesY: "u32", writesActivated: "u32",
@@ -72,7 +80,11 @@ export const linearSpec = defineKernel({
     activated: { access: "write", length: (p) => p.rows * p.outFeatures, rows: true, optional: true },
   },
   units: (p) => p.rows,
-  entryPoints: { main: (p) => [Math.ceil((p.rows * p.outFeatures) / 256)] },
+  entryPoints: {
+    main: (p) => productGrids.main(p.rows, p.outFeatures),
+    main_quad: (p) => productGrids.quad(p.rows, p.outFeatures),
+    main_tiled: (p) => productGrids.tiled(p.rows, p.outFeatures),
+  },
   wasmVariants: tileVariants,
   flops: (p) => 2 * p.rows * p.inFeatures * p.outFeatures,
   check: (p) => (p.writesY === 0 && p.writesActivated === 0 ? "neither y nor activated is given." : undefined),
@@ -81,7 +93,7 @@ export const linearSpec = defineKernel({
 /** dx = (dy W) f'(pre) + addend. */
 export const linearBackwardInputSpec = defineKernel({
   name: "nn/linear_backward_input",
-  lib: ["index", "activation"],
+  lib: ["index", "activation", "product"],
   params: { rows: "u32", inFeatures: "u32", outFeatures: "u32", activation: "u32", hasPre: "u32", hasAddend: "u32" },
   buffers: {
     dy: { access: "read", length: (p) => p.rows * p.outFeatures, rows: true },
@@ -91,7 +103,11 @@ export const linearBackwardInputSpec = defineKernel({
     dx: { access: "write", length: (p) => p.rows * p.inFeatures, rows: true },
   },
   units: (p) => p.rows,
-  entryPoints: { main: (p) => [Math.ceil((p.rows * p.inFeatures) / 256)] },
+  entryPoints: {
+    main: (p) => productGrids.main(p.rows, p.inFeatures),
+    main_quad: (p) => productGrids.quad(p.rows, p.inFeatures),
+    main_tiled: (p) => productGrids.tiled(p.rows, p.inFeatures),
+  },
   wasmVariants: tileVariants,
   flops: (p) => 2 * p.rows * p.inFeatures * p.outFeatures,
 });
@@ -101,22 +117,43 @@ const blockRows = 128;
 /** Columns of packing space a unit has on the WASM engine: its panel of x and four strips of dy. */
 const scratchColumns = 24;
 
-/** dW = dyᵀ x; db = the sum of the rows of dy. */
+function scratchLength(inFeatures: number): number {
+  return panelCount(inFeatures) * blockRows * scratchColumns;
+}
+
+/** dW = dyᵀ x; db = the sum of the rows of dy; both for each of `parts` equal parts of the rows. */
 export const linearBackwardWeightSpec = defineKernel({
   name: "nn/linear_backward_weight",
   lib: ["index"],
-  params: { rows: "u32", inFeatures: "u32", outFeatures: "u32", rowStride: "u32", column: "u32", hasBias: "u32" },
+  params: { rows: "u32", inFeatures: "u32", outFeatures: "u32", rowStride: "u32", column: "u32", hasBias: "u32", parts: "u32" },
   buffers: {
     dy: { access: "read", length: (p) => p.rows * p.outFeatures },
     x: { access: "read", length: (p) => p.rows * p.inFeatures },
-    dWeight: { access: "readwrite", length: weightLength },
-    dBias: { access: "write", length: (p) => p.outFeatures, optional: true },
-    scratch: { access: "write", length: (p) => panelCount(p.inFeatures) * blockRows * scratchColumns, rows: true, scratch: true },
+    dWeight: { access: "readwrite", length: (p) => (p.parts - 1) * p.outFeatures * p.rowStride + weightLength(p) },
+    dBias: { access: "write", length: (p) => p.parts * p.outFeatures, optional: true },
+    scratch: { access: "write", length: (p) => scratchLength(p.inFeatures), rows: true, scratch: true },
   },
   units: (p) => panelCount(p.inFeatures),
-  entryPoints: { main: (p) => [Math.ceil((p.outFeatures * (p.inFeatures + 1)) / 256)] },
+  entryPoints: {
+    main: (p) => [Math.ceil((Math.ceil(p.outFeatures / 4) * Math.ceil(p.inFeatures / 4) + p.outFeatures) / 64), 1, p.parts],
+    main_tiled: (p) => [Math.ceil(p.inFeatures / 64), Math.ceil(p.outFeatures / 64), p.parts],
+  },
   flops: (p) => 2 * p.rows * p.inFeatures * p.outFeatures,
   check: columnProblem,
+});
+
+/** y = the sum of the parts, in order, written into columns of rows of `rowStride`. */
+export const sumPartsSpec = defineKernel({
+  name: "nn/sum_parts",
+  lib: ["index"],
+  params: { parts: "u32", rows: "u32", columns: "u32", rowStride: "u32", column: "u32" },
+  buffers: {
+    parts: { access: "read", length: (p) => p.parts * p.rows * p.columns },
+    y: { access: "readwrite", length: (p) => (p.rows - 1) * p.rowStride + p.column + p.columns },
+  },
+  units: (p) => p.rows,
+  entryPoints: { main: (p) => [Math.ceil((p.rows * p.columns) / 256)] },
+  check: (p) => (p.column + p.columns > p.rowStride ? `columns ${p.column} to ${p.column + p.columns} are beyond rows of ${p.rowStride}.` : undefined),
 });
 
 /** A slice of a weight matrix [outFeatures, rowStride]: `inFeatures` columns from `column` on. */
@@ -200,6 +237,16 @@ export function linearBackwardInput(
   }, { dy: buffers.dy, packed, pre: buffers.pre, addend: buffers.addend, dx: buffers.dx });
 }
 
+/**
+ * Parts that the rows of a weight gradient are cut into on a GPU: sums of 512 rows or more, and no more workgroups of 64
+ * by 64 elements than fill a large GPU. A CPU has work enough for its threads in the elements of dW.
+ */
+function gradientParts(engine: EngineName, rows: number, inFeatures: number, outFeatures: number): number {
+  if (engine === "wasm") return 1;
+  const tiles = Math.ceil(inFeatures / 64) * Math.ceil(outFeatures / 64);
+  return Math.max(1, Math.min(Math.floor(rows / 512), Math.ceil(512 / tiles), 16));
+}
+
 /** Records dW = dyᵀ x into the slice's columns of `dWeight`, and dBias = the sum of the rows of dy. */
 export function linearBackwardWeight(
   program: ProgramRecorder,
@@ -207,9 +254,25 @@ export function linearBackwardWeight(
   options: WeightSlice & { readonly rows: number },
 ): void {
   const { rows, inFeatures, outFeatures, rowStride, column } = options;
-  const params = { rows, inFeatures, outFeatures, rowStride, column, hasBias: Number(buffers.dBias !== undefined) };
-  const scratch = program.temporary([linearBackwardWeightSpec.buffers.scratch.length(params)], "gradient scratch");
-  program.launch(linearBackwardWeightSpec, params, { ...buffers, scratch });
+  const { dy, x, dWeight, dBias } = buffers;
+  const parts = gradientParts(program.engine, rows, inFeatures, outFeatures);
+  const hasBias = Number(dBias !== undefined);
+  const scratch = program.temporary([scratchLength(inFeatures)], "gradient scratch");
+  if (parts === 1) {
+    program.launch(linearBackwardWeightSpec, { rows, inFeatures, outFeatures, rowStride, column, hasBias, parts }, { dy, x, dWeight, dBias, scratch });
+    return;
+  }
+  const weightParts = program.temporary([parts, outFeatures, inFeatures], "gradient parts");
+  const biasParts = dBias === undefined ? undefined : program.temporary([parts, outFeatures], "bias gradient parts");
+  program.launch(
+    linearBackwardWeightSpec,
+    { rows, inFeatures, outFeatures, rowStride: inFeatures, column: 0, hasBias, parts },
+    { dy, x, dWeight: weightParts, dBias: biasParts, scratch },
+  );
+  program.launch(sumPartsSpec, { parts, rows: outFeatures, columns: inFeatures, rowStride, column }, { parts: weightParts, y: dWeight });
+  if (biasParts !== undefined && dBias !== undefined) {
+    program.launch(sumPartsSpec, { parts, rows: 1, columns: outFeatures, rowStride: outFeatures, column: 0 }, { parts: biasParts, y: dBias });
+  }
 }
 
 export const linearKernels = [
@@ -217,4 +280,5 @@ export const linearKernels = [
   anyKernel(linearSpec),
   anyKernel(linearBackwardInputSpec),
   anyKernel(linearBackwardWeightSpec),
+  anyKernel(sumPartsSpec),
 ];
