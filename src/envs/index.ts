@@ -1,5 +1,6 @@
 /** The environments of difftune: `difftune/envs`. */
 export { Avoid, avoidStepFlags, createAvoid, type AvoidOptions, type AvoidPose, type AvoidSettings } from "./avoid.js";
+export { avoidModes, avoidSets, demonstrateAvoid, type AvoidDemonstrationOptions } from "./avoid-demonstrator.js";
 export { avoidScene, modeOf } from "./avoid-scene.js";
 export type { Demonstration } from "./demonstration.js";
 export { demonstratePushT, type PushTDemonstrationOptions } from "./pusht-demonstrations.js";
