@@ -1,8 +1,10 @@
 import type { Device } from "../src/engine/device.js";
 import type { Program } from "../src/engine/program.js";
+import { recordCloningLoss } from "../src/diffusion/cloning-loss.js";
 import { DiffusionProcess } from "../src/diffusion/process.js";
 import { recordSampling } from "../src/diffusion/sampling.js";
 import { randomNormal } from "../src/kernels/rng/random.js";
+import { createTrained, recordOptimiserStep } from "../src/nn/trained.js";
 import { createDiffusionMlp } from "../src/nn/diffusion-mlp.js";
 import { benchDevices } from "./devices.js";
 import type { Suite, Workload } from "./workload.js";
@@ -49,9 +51,31 @@ async function sampling(device: Device, task: keyof typeof tasks, rows: number):
   return { program, gflop: (rows * 20 * tasks[task].mflop) / 1000, items: rows };
 }
 
+/** W5: one step of behaviour cloning, batch 128: loss, gradients, AdamW. */
+async function pretraining(device: Device): Promise<Built> {
+  const rows = 128;
+  const denoiser = denoiserOf("gym");
+  const process = new DiffusionProcess({ denoisingSteps: 20 });
+  const { width, layout } = denoiser;
+  const actor = createTrained(device, layout, layout.initialValues(1), "denoiser");
+  const x0 = device.tensor([rows, width], { label: "chunks" });
+  const state = device.tensor([rows, denoiser.conditionWidth], { label: "state" });
+  const time = device.tensor([rows], { label: "time", dtype: "u32", data: Array.from({ length: rows }, (_, row) => row % 20) });
+  const noise = device.tensor([rows, width], { label: "noise" });
+  const noisingTable = process.noisingTable(device);
+  const loss = device.tensor([1], { label: "loss" });
+  const program = await device.program("pretrain", (recorder) => {
+    randomNormal(recorder, { out: noise }, { length: noise.length, seed: [1, 2], stream: 3, step: 0 });
+    recordCloningLoss(recorder, denoiser, process, { ...actor, x0, state, time, noise, noisingTable, loss }, rows);
+    recordOptimiserStep(recorder, actor, { rate: 1e-4, weightDecay: 1e-6 });
+  });
+  return { program, gflop: (3 * rows * tasks.gym.mflop) / 1000, items: rows };
+}
+
 const programs: Readonly<Record<string, (device: Device) => Promise<Built>>> = {
   "W1-avoid-sample": (device) => sampling(device, "avoid", 50),
   "W2-gym-sample": (device) => sampling(device, "gym", 40),
+  "W5-pretrain": pretraining,
 };
 
 /** Whole programs: the workloads of the targets. */

@@ -35,4 +35,12 @@ export function ema(
   );
 }
 
+/** Records sum ← sum + addend: gradients of several backward passes over the same parameters. */
+export function accumulate(
+  program: ProgramRecorder,
+  buffers: { readonly addend: Tensor; readonly sum: Tensor },
+): Launch<typeof emaSpec.params> {
+  return program.launch(emaSpec, { count: buffers.addend.length, decay: 1, share: 1 }, { p: buffers.addend, average: buffers.sum });
+}
+
 export const emaKernels = [anyKernel(emaSpec)];
