@@ -95,9 +95,9 @@ export async function* cloneBehaviour(
       const time = recorder.temporary([rows], "batch times", "u32");
       const noise = recorder.temporary([rows, width], "noise");
       draws.push(
-        randomIndex(recorder, { out: row }, { length: rows, count: set.rows, ...key(streams.batch) }) as Launch,
-        randomIndex(recorder, { out: time }, { length: rows, count: process.denoisingSteps, ...key(streams.time) }) as Launch,
-        randomNormal(recorder, { out: noise }, { length: rows * width, ...key(streams.noise) }) as Launch,
+        randomIndex(recorder, { out: row }, { length: rows, count: set.rows, ...key(streams.batch) }),
+        randomIndex(recorder, { out: time }, { length: rows, count: process.denoisingSteps, ...key(streams.time) }),
+        randomNormal(recorder, { out: noise }, { length: rows * width, ...key(streams.noise) }),
       );
       const x0 = recorder.temporary([rows, width], "batch chunks");
       const batchState = recorder.temporary([rows, conditionWidth], "batch states");
@@ -106,7 +106,7 @@ export async function* cloneBehaviour(
       recordCloningLoss(recorder, denoiser, process, { values, gradients, x0, state: batchState, time, noise, noisingTable, loss }, rows);
       optimiser = adamw(recorder, { parameters: values, gradient: gradients, m, v, state }, {
         rate, betas: [0.9, 0.999], epsilon: 1e-8, weightDecay, decoupled: true,
-      }) as Launch;
+      });
       ema(recorder, { parameters: values, average }, { decay: averageDecay });
     });
 

@@ -1,8 +1,8 @@
 import type { ProgramRecorder } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
 import { denoiseMean, denoiseMeanBackward } from "../kernels/diffusion/denoise.js";
-import { gaussianKl, gaussianKlBackwardAdd } from "../kernels/diffusion/gaussian-kl.js";
-import { gaussianLogProb, gaussianLogProbBackward, type GaussianLogProbOptions } from "../kernels/diffusion/gaussian-log-prob.js";
+import { gaussianKl, gaussianKlBackwardAdd, type GaussianKlOptions } from "../kernels/diffusion/gaussian-kl.js";
+import { gaussianLogProb, gaussianLogProbBackward } from "../kernels/diffusion/gaussian-log-prob.js";
 import type { Denoiser } from "../nn/denoiser.js";
 import type { DiffusionProcess, ProcessTables } from "./process.js";
 
@@ -88,7 +88,7 @@ export function forwardLikelihood(
 }
 
 /** The deviation of each row: that of its step, at least the floor of likelihoods. */
-function deviationOf(process: DiffusionProcess, tables: ProcessTables, transitions: Transitions, rows: number, width: number): GaussianLogProbOptions {
+function deviationOf(process: DiffusionProcess, tables: ProcessTables, transitions: Transitions, rows: number, width: number): GaussianKlOptions {
   return { rows, width, deviation: { schedule: tables.schedule, step: transitions.step }, floor: process.minLogProbStd };
 }
 
