@@ -141,13 +141,16 @@ export class VectorisedEnvironment implements VectorEnvironment {
     if (this.#closed) throw closedError(this.name);
     checkActionLength(actions, this.count, this.actionSteps, this.actionSpace.size);
     if (!this.#started) {
-      throw new DifftuneError("ENVIRONMENT", `Environment "${this.name}" was stepped before its first reset.`, { hint: "Call reset() first." });
+      throw new DifftuneError("ENVIRONMENT", `Environment "${this.name}" was stepped before its first reset, or after an error.`, { hint: "Call reset() first." });
     }
     for (let index = 0; index < actions.length; index++) {
       const value = actions[index] ?? Number.NaN;
       if (!(Math.abs(value) <= 1e9)) throw actionError(index, value, this.actionSteps, this.actionSpace);
     }
+    // Whoever breaks off leaves the batch half stepped: then only a reset helps.
+    this.#started = false;
     for (let index = 0; index < this.count; index++) this.#stepOne(index, actions);
+    this.#started = true;
     return this.result;
   }
 
@@ -184,7 +187,7 @@ export class VectorisedEnvironment implements VectorEnvironment {
   #start(index: number): void {
     const seed = this.#seeds[index] ?? 0;
     this.#seeds[index] = seed + this.#seedStride;
-    const observation = this.#environments[index]?.reset(new PhiloxStream(seed));
+    const observation = this.#attempt(index, "reset", () => this.#environments[index]!.reset(new PhiloxStream(seed)));
     this.#check(observation, index, "reset");
     const { running, observations } = this.result;
     const width = commonEpisodeColumns.length;
@@ -213,7 +216,7 @@ export class VectorisedEnvironment implements VectorEnvironment {
     while (step < this.actionSteps && !ended && !cut) {
       const at = (index * this.actionSteps + step) * actionSize;
       for (let place = 0; place < actionSize; place++) this.#action[place] = actions[at + place] ?? 0;
-      const answer = environment.step(this.#action);
+      const answer = this.#attempt(index, "step", () => environment.step(this.#action));
       this.#check(answer.observation, index, "step");
       const reward = answer.reward;
       if (!Number.isFinite(reward)) throw this.#contractError(index, "step", `the reward is ${reward}`, reward);
@@ -238,6 +241,16 @@ export class VectorisedEnvironment implements VectorEnvironment {
     for (let place = from; place < to; place++) finalObservations[place] = observations[place] ?? 0;
     for (let column = row; column < row + width; column++) finished.values[column] = running.values[column] ?? 0;
     this.#start(index);
+  }
+
+  /** Runs the user's code; what it throws comes out as an error that names the environment. */
+  #attempt<Answer>(index: number, source: string, act: () => Answer): Answer {
+    try {
+      return act();
+    } catch (cause) {
+      const text = cause instanceof Error ? cause.message : String(cause);
+      throw new DifftuneError("ENVIRONMENT", `Environment "${this.name}" ${index} threw in ${source}(): ${text}`, { index, cause });
+    }
   }
 
   #check(observation: ArrayLike<number> | undefined, index: number, source: string): asserts observation is ArrayLike<number> {

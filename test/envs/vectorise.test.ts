@@ -107,6 +107,18 @@ describe("vectorise", () => {
     expect(() => env.stepChunk(env.actions)).toThrow(expect.objectContaining({ code: "ENVIRONMENT", index: 0 }));
   });
 
+  test("what the user's code throws names the environment, and the half-stepped batch must be reset", () => {
+    const env = vectorise({
+      ...counter(9),
+      create: () => ({ reset: () => [0, 0], step: () => { throw new RangeError("beyond the edge"); } }),
+    }, { count: 2 });
+    env.reset();
+    expect(() => env.stepChunk(env.actions)).toThrow('Environment "counter" 0 threw in step(): beyond the edge');
+    expect(() => env.stepChunk(env.actions)).toThrow("or after an error. Call reset() first.");
+    env.reset();
+    expect(() => env.stepChunk(env.actions)).toThrow("beyond the edge");
+  });
+
   test("a refused chunk moves nothing", () => {
     const env = vectorise(counter(9), { count: 2, actionSteps: 2 });
     env.reset();
