@@ -78,7 +78,7 @@ export function drawPushT(picture: PushTPicture, side = 384): Image {
   if (box !== undefined) drawBox(box);
   for (const [index, { blockX, blockY, blockAngle }] of (picture.history ?? []).entries()) {
     const age = (index + 1) / (picture.history!.length + 1);
-    outline(shape({ x: blockX, y: blockY, angle: blockAngle }), 0.7 * pen, [84, 100, 122, 0.08 + 0.32 * age]);
+    outline(shape({ x: blockX, y: blockY, angle: blockAngle }), 0.7 * pen, [84, 100, 122, 0.14 + 0.36 * age]);
   }
   if (pose !== undefined) {
     const block = shape({ x: pose.blockX, y: pose.blockY, angle: pose.blockAngle });
