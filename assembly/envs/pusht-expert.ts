@@ -68,7 +68,7 @@ const ROLLOUT_MARGIN: f64 = 0.006;
 const SCENE_STRIDE: usize = (SCENE_BYTES + 63) & ~63;
 const MAIN: usize = 0;
 const LANE_SCENES: usize = SCENE_STRIDE;
-const GROUP_LIST: usize = LANE_SCENES + LANES * SCENE_STRIDE;
+const GROUP_LIST: usize = LANE_SCENES + <usize>LANES * SCENE_STRIDE;
 const STREAM: usize = GROUP_LIST + 64;
 const START: usize = STREAM + ((TWISTER_BYTES + 63) & ~63);
 /** The last target given, f64 x 2. */
@@ -97,11 +97,11 @@ const NODE_STRIDE: usize = (KEPT_BYTES + 96 + 63) & ~63;
 
 const NODES: usize = ROOT + NODE_STRIDE;
 /** Nodes kept on each level, u32. */
-const NODE_COUNTS: usize = NODES + LEVELS * BEAM * NODE_STRIDE;
+const NODE_COUNTS: usize = NODES + <usize>(LEVELS * BEAM) * NODE_STRIDE;
 const LANE_NODES: usize = NODE_COUNTS + 64;
 
 // Lanes of roll-outs: start, direction, approach in steps; lanes of trials: length of the list, steps to success
-const LANE_DATA: usize = LANE_NODES + LANES * NODE_STRIDE;
+const LANE_DATA: usize = LANE_NODES + <usize>LANES * NODE_STRIDE;
 const LANE_X: usize = 0;
 const LANE_Y: usize = 8;
 const LANE_DX: usize = 16;
@@ -112,10 +112,10 @@ const LANE_COUNT: usize = 48;
 const LANE_VALUE: usize = 56;
 const LANE_STRIDE: usize = 64;
 /** Targets of each lane of a trial, f32 x 2. */
-const LISTS: usize = LANE_DATA + LANES * LANE_STRIDE;
+const LISTS: usize = LANE_DATA + <usize>LANES * LANE_STRIDE;
 const LIST_LIMIT: i32 = 160;
 const LIST_STRIDE: usize = <usize>LIST_LIMIT * 8;
-const BEST_LIST: usize = LISTS + LANES * LIST_STRIDE;
+const BEST_LIST: usize = LISTS + <usize>LANES * LIST_STRIDE;
 const BEST_SCENE: usize = BEST_LIST + LIST_STRIDE;
 const WORK_BYTES: usize = BEST_SCENE + KEPT_BYTES;
 

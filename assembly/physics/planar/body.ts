@@ -22,36 +22,31 @@ export function placeOrigin(scene: usize): void {
   store<f64>(scene, load<f64>(scene, BLOCK_Y) - (0.0 * sn + GRAVITY_Y * cs), ORIGIN_Y);
 }
 
-/** World vertices (cs x + (-sn) y + ox, sn x + cs y + oy) of one rectangle, and its box. */
+/** World vertices of one rectangle and its box, x and y in two lanes: (cs, sn) x + (-sn, cs) y + (ox, oy). */
 // @ts-ignore: decorator
 @inline
 function placeRectangle(scene: usize, index: usize, left: f64, right: f64, top: f64, bottom: f64): void {
   const cs = load<f64>(scene, BLOCK_COS);
   const sn = load<f64>(scene, BLOCK_SIN);
-  const ox = load<f64>(scene, ORIGIN_X);
-  const oy = load<f64>(scene, ORIGIN_Y);
-  const x0 = cs * left + -sn * top + ox;
-  const y0 = sn * left + cs * top + oy;
-  const x1 = cs * right + -sn * top + ox;
-  const y1 = sn * right + cs * top + oy;
-  const x2 = cs * right + -sn * bottom + ox;
-  const y2 = sn * right + cs * bottom + oy;
-  const x3 = cs * left + -sn * bottom + ox;
-  const y3 = sn * left + cs * bottom + oy;
+  const columnX = v128.load(scene, BLOCK_COS);
+  const columnY = f64x2.replace_lane(f64x2.splat(cs), 0, -sn);
+  const origin = v128.load(scene, ORIGIN_X);
+  const atLeft = f64x2.mul(columnX, f64x2.splat(left));
+  const atRight = f64x2.mul(columnX, f64x2.splat(right));
+  const atTop = f64x2.mul(columnY, f64x2.splat(top));
+  const atBottom = f64x2.mul(columnY, f64x2.splat(bottom));
+  const v0 = f64x2.add(f64x2.add(atLeft, atTop), origin);
+  const v1 = f64x2.add(f64x2.add(atRight, atTop), origin);
+  const v2 = f64x2.add(f64x2.add(atRight, atBottom), origin);
+  const v3 = f64x2.add(f64x2.add(atLeft, atBottom), origin);
   const vertices = scene + VERTICES + index * POLYGON_VERTICES_STRIDE;
-  store<f64>(vertices, x0);
-  store<f64>(vertices, y0, 8);
-  store<f64>(vertices, x1, 16);
-  store<f64>(vertices, y1, 24);
-  store<f64>(vertices, x2, 32);
-  store<f64>(vertices, y2, 40);
-  store<f64>(vertices, x3, 48);
-  store<f64>(vertices, y3, 56);
+  v128.store(vertices, v0);
+  v128.store(vertices, v1, 16);
+  v128.store(vertices, v2, 32);
+  v128.store(vertices, v3, 48);
   const box = scene + BOXES + index * BOX_STRIDE;
-  store<f64>(box, Math.min(Math.min(x0, x1), Math.min(x2, x3)));
-  store<f64>(box, Math.min(Math.min(y0, y1), Math.min(y2, y3)), 8);
-  store<f64>(box, Math.max(Math.max(x0, x1), Math.max(x2, x3)), 16);
-  store<f64>(box, Math.max(Math.max(y0, y1), Math.max(y2, y3)), 24);
+  v128.store(box, f64x2.pmin(f64x2.pmin(v0, v1), f64x2.pmin(v2, v3)));
+  v128.store(box, f64x2.pmax(f64x2.pmax(v0, v1), f64x2.pmax(v2, v3)), 16);
 }
 
 /** Recomputes the world vertices and boxes of both rectangles. */

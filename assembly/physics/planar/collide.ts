@@ -156,21 +156,14 @@ function wallEdge(scene: usize, wall: u32, polygon: u32, box: usize, vertices: u
   if (separation > WALL_RADIUS + MARGIN) return SEPARATE;
   if (separation > WALL_RADIUS - MARGIN) return UNCERTAIN;
 
-  let least = Infinity;
-  let second = Infinity;
-  let index = 0;
-  for (let i = 0; i < 4; i++) {
-    const place = load<f64>(vertices + (<usize>i << 4) + across);
-    const away = isAbove ? place - line : line - place;
-    if (away < least) {
-      second = least;
-      least = away;
-      index = i;
-    } else if (away < second) {
-      second = away;
-    }
+  // The vertices on the near side of the box; a second one within the margin decides nothing.
+  const side = load<f64>(box + across + (isAbove ? 0 : 16));
+  let near: u32 = 0;
+  for (let i: u32 = 0; i < 4; i++) {
+    near |= <u32>(Math.abs(load<f64>(vertices + (<usize>i << 4) + across) - side) < MARGIN) << i;
   }
-  if (second - least < MARGIN) return UNCERTAIN;
+  if (popcnt(near) !== 1) return UNCERTAIN;
+  const index = <i32>ctz(near);
   // The two points in the order that keeps the difference set on their right.
   const isForward = isAbove !== (wall === 2);
   const wallPair = isForward ? index | (index + 4) << 3 : index + 4 | index << 3;
@@ -213,16 +206,24 @@ function wallEdge(scene: usize, wall: u32, polygon: u32, box: usize, vertices: u
   return from + end | ((from + 3 & 3) + end) << 3;
 }
 
+/** a (1 - t) + b t, x and y in two lanes. */
 // @ts-ignore: decorator
 @inline
-function lerp(a: f64, b: f64, t: f64): f64 {
-  return a * (1.0 - t) + b * t;
+function lerp(a: v128, b: v128, t: f64): v128 {
+  return f64x2.add(f64x2.mul(a, f64x2.splat(1.0 - t)), f64x2.mul(b, f64x2.splat(t)));
+}
+
+/** px ny - py nx. */
+// @ts-ignore: decorator
+@inline
+function cross(point: v128, normal: v128): f64 {
+  return f64x2.extract_lane(point, 0) * f64x2.extract_lane(normal, 1) - f64x2.extract_lane(point, 1) * f64x2.extract_lane(normal, 0);
 }
 
 // @ts-ignore: decorator
 @inline
 function clamp01(value: f64): f64 {
-  return Math.max(0.0, Math.min(value, 1.0));
+  return value < 0.0 ? 0.0 : value > 1.0 ? 1.0 : value;
 }
 
 /**
@@ -262,27 +263,34 @@ function clip(scene: usize, wall: u32, polygon: u32, ends: usize, vertices: usiz
   const edge2A = vertices + (<usize>index2A << 4);
   const edge2B = vertices + (<usize>index2B << 4);
 
-  const s1a = load<f64>(edge1A) * ny - load<f64>(edge1A, 8) * nx;
-  const s1b = load<f64>(edge1B) * ny - load<f64>(edge1B, 8) * nx;
-  const s2a = load<f64>(edge2A) * ny - load<f64>(edge2A, 8) * nx;
-  const s2b = load<f64>(edge2B) * ny - load<f64>(edge2B, 8) * nx;
+  const normal = f64x2.replace_lane(f64x2.splat(nx), 1, ny);
+  const a1 = v128.load(edge1A);
+  const b1 = v128.load(edge1B);
+  const a2 = v128.load(edge2A);
+  const b2 = v128.load(edge2B);
+  const s1a = cross(a1, normal);
+  const s1b = cross(b1, normal);
+  const s2a = cross(a2, normal);
+  const s2b = cross(b2, normal);
   const k1 = 1.0 / (s1b - s1a + TINY);
   const k2 = 1.0 / (s2b - s2a + TINY);
+  const skin = f64x2.mul(normal, f64x2.splat(WALL_RADIUS));
   let isOpen = false;
   for (let contact: u32 = 0; contact < 2; contact++) {
-    const t1 = clamp01(((contact === 0 ? s2b : s2a) - s1a) * k1);
-    const t2 = clamp01(((contact === 0 ? s1a : s1b) - s2a) * k2);
-    const p1x = nx * WALL_RADIUS + lerp(load<f64>(edge1A), load<f64>(edge1B), t1);
-    const p1y = ny * WALL_RADIUS + lerp(load<f64>(edge1A, 8), load<f64>(edge1B, 8), t1);
-    const p2x = lerp(load<f64>(edge2A), load<f64>(edge2B), t2);
-    const p2y = lerp(load<f64>(edge2A, 8), load<f64>(edge2B, 8), t2);
-    if ((p2x - p1x) * nx + (p2y - p1y) * ny > 0.0) continue;
+    const isFirst = contact === 0;
+    const p1 = f64x2.add(skin, lerp(a1, b1, clamp01(((isFirst ? s2b : s2a) - s1a) * k1)));
+    const p2 = lerp(a2, b2, clamp01(((isFirst ? s1a : s1b) - s2a) * k2));
+    const apart = f64x2.mul(f64x2.sub(p2, p1), normal);
+    if (f64x2.extract_lane(apart, 0) + f64x2.extract_lane(apart, 1) > 0.0) continue;
     if (!isOpen) {
       openArbiter(scene, wall, polygon);
       isOpen = true;
     }
-    const id = contact === 0 ? index1A * 4 + index2B : index1B * 4 + index2A;
-    addContact(scene, 10 * wall + BAR + polygon, id, nx, ny, p1x, p1y, p2x, p2y, 0.0, 0.0, 0.0, 0.0);
+    const id = isFirst ? index1A * 4 + index2B : index1B * 4 + index2A;
+    addContact(
+      scene, 10 * wall + BAR + polygon, id, nx, ny, f64x2.extract_lane(p1, 0), f64x2.extract_lane(p1, 1),
+      f64x2.extract_lane(p2, 0), f64x2.extract_lane(p2, 1), 0.0, 0.0, 0.0, 0.0,
+    );
   }
 }
 

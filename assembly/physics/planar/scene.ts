@@ -2,9 +2,9 @@
 //
 // Physics step: positions move with the velocities of the last step; shapes and broad phase follow; contacts are found and
 // solved. So a contact is resolved one step after the motion that caused it, and a T that nothing touches stops dead.
-import { DISC_RADIUS, GAIN_POSITION, GAIN_VELOCITY, TIME_STEP } from "./constants";
+import { GAIN_POSITION, GAIN_VELOCITY, TIME_STEP } from "./constants";
 import {
-  ACTIVE_ARBITERS, ACTIVE_CONTACTS, AGENT_VX, AGENT_VY, AGENT_X, AGENT_Y, ARBITERS, ARBITER_STAMP, ARBITER_STRIDE,
+  ACTIVE_ARBITERS, ACTIVE_CONTACTS, AGENT_VX, AGENT_X, AGENT_Y, ARBITERS, ARBITER_STAMP, ARBITER_STRIDE,
   BLOCK_ANGLE, BLOCK_VBX, BLOCK_VBY, BLOCK_VX, BLOCK_VY, BLOCK_W, BLOCK_WB, BLOCK_X, BLOCK_Y, CONTACT_POINTS, GROUP_LIST,
   GROUP_SCENES, GROUP_TOUCHING, SCENE_BYTES, STAMP, TARGET_X, TARGET_Y,
 } from "./memory";
@@ -34,7 +34,7 @@ export function resetScene(scene: usize, order: u32, agentX: f64, agentY: f64, b
   setBlockAngle(scene, 0.0);
   setBlockPosition(scene, CONSTRUCTION_BLOCK_X, CONSTRUCTION_BLOCK_Y);
   placeShapes(scene);
-  buildTree(scene, CONSTRUCTION_AGENT_X, CONSTRUCTION_AGENT_Y, DISC_RADIUS);
+  buildTree(scene, CONSTRUCTION_AGENT_X, CONSTRUCTION_AGENT_Y);
 
   store<f64>(scene, agentX, AGENT_X);
   store<f64>(scene, agentY, AGENT_Y);
@@ -82,16 +82,14 @@ export function driveGroup(scenes: usize, count: u32, steps: i32): void {
   }
 }
 
-/** PD control, once per physics step. */
+/** PD control, once per physics step: v += (kp (u - p) + kv (0 - v)) dt, x and y in two lanes. */
 // @ts-ignore: decorator
 @inline
 function steerAgent(scene: usize): void {
-  const vx = load<f64>(scene, AGENT_VX);
-  const vy = load<f64>(scene, AGENT_VY);
-  const ax = GAIN_POSITION * (load<f64>(scene, TARGET_X) - load<f64>(scene, AGENT_X)) + GAIN_VELOCITY * (0.0 - vx);
-  const ay = GAIN_POSITION * (load<f64>(scene, TARGET_Y) - load<f64>(scene, AGENT_Y)) + GAIN_VELOCITY * (0.0 - vy);
-  store<f64>(scene, vx + ax * TIME_STEP, AGENT_VX);
-  store<f64>(scene, vy + ay * TIME_STEP, AGENT_VY);
+  const velocity = v128.load(scene, AGENT_VX);
+  const pull = f64x2.mul(f64x2.splat(GAIN_POSITION), f64x2.sub(v128.load(scene, TARGET_X), v128.load(scene, AGENT_X)));
+  const drag = f64x2.mul(f64x2.splat(GAIN_VELOCITY), f64x2.sub(f64x2.splat(0.0), velocity));
+  v128.store(scene, f64x2.add(velocity, f64x2.mul(f64x2.add(pull, drag), f64x2.splat(TIME_STEP))), AGENT_VX);
 }
 
 /** Moves the T with the velocities of the last step; true if its pose changed. */
@@ -117,17 +115,12 @@ function moveBlock(scene: usize): bool {
  */
 function advance(scene: usize, isReset: bool): bool {
   store<i32>(scene, load<i32>(scene, STAMP) + 1, STAMP);
-  const vx = load<f64>(scene, AGENT_VX);
-  const vy = load<f64>(scene, AGENT_VY);
-  const x = load<f64>(scene, AGENT_X) + vx * TIME_STEP;
-  const y = load<f64>(scene, AGENT_Y) + vy * TIME_STEP;
-  store<f64>(scene, x, AGENT_X);
-  store<f64>(scene, y, AGENT_Y);
+  v128.store(scene, f64x2.add(v128.load(scene, AGENT_X), f64x2.mul(v128.load(scene, AGENT_VX), f64x2.splat(TIME_STEP))), AGENT_X);
   const moved = moveBlock(scene);
 
   store<u32>(scene, 0, ACTIVE_CONTACTS);
   store<u32>(scene, 0, ACTIVE_ARBITERS);
-  findPairs(scene, moved || isReset, x, y, vx, vy, DISC_RADIUS);
+  findPairs(scene, moved || isReset);
 
   const contacts = load<u32>(scene, ACTIVE_CONTACTS);
   if (contacts === 0) {

@@ -4,11 +4,11 @@
 //   - three leaves have only two forms of tree, and an insertion leaves ((leaf, a), b) or (a, (leaf, b));
 //   - an inner box is the union of its leaves' boxes, so testing the leaves' own boxes is enough;
 //   - a pair matters only to the leaf that is second in it, and never between bar and stem or disc and wall.
-import { COLLISION_SLOP, WALLS, WALL_BOX, WALL_STRIDE } from "./constants";
+import { COLLISION_SLOP, DISC_RADIUS, WALLS, WALL_BOX, WALL_STRIDE } from "./constants";
 import {
-  BAR, BLOCK_VX, BLOCK_VY, BOXES, BOX_STRIDE, DISC, FAT_BOXES, PAIR_LISTS, STEM, TREE_LEAVES, TREE_SIDE,
+  AGENT_VX, AGENT_X, BAR, BLOCK_VX, BLOCK_VY, BOXES, BOX_STRIDE, DISC, FAT_BOXES, PAIR_LISTS, STEM, TREE_LEAVES, TREE_SIDE,
 } from "./memory";
-import { overlap } from "./box";
+import { contains, overlap } from "./box";
 import { collide } from "./collide";
 
 /** Fattening of a box as a share of its size and of its velocity; the reference uses the same float as for the slop. */
@@ -95,29 +95,27 @@ function unpair(scene: usize, leaf: u32): void {
 }
 
 /**
- * Keeps the leaf's fat box if it still contains the box (left, bottom, right, top); else stores a new one, fattened and
- * stretched along the velocity, and moves the leaf. True if it moved.
+ * Keeps the leaf's fat box if it still contains the box; else stores a new one, fattened and stretched along the velocity, and
+ * moves the leaf. True if it moved.
  */
 // @ts-ignore: decorator
 @inline
-function update(scene: usize, leaf: u32, left: f64, bottom: f64, right: f64, top: f64, vx: f64, vy: f64): bool {
+function update(scene: usize, leaf: u32, low: v128, high: v128, velocity: v128): bool {
   const fat = fatBox(scene, leaf);
-  if (load<f64>(fat) <= left && right <= load<f64>(fat, 16) && load<f64>(fat, 8) <= bottom && top <= load<f64>(fat, 24)) return false;
-  fatten(fat, left, bottom, right, top, vx, vy);
+  if (contains(fat, low, high)) return false;
+  fatten(fat, low, high, velocity);
   reinsert(scene, leaf);
   unpair(scene, leaf);
   return true;
 }
 
-function fatten(fat: usize, left: f64, bottom: f64, right: f64, top: f64, vx: f64, vy: f64): void {
-  const dx = (right - left) * FATTENING;
-  const dy = (top - bottom) * FATTENING;
-  const sx = vx * FATTENING;
-  const sy = vy * FATTENING;
-  store<f64>(fat, left + Math.min(-dx, sx));
-  store<f64>(fat, bottom + Math.min(-dy, sy), 8);
-  store<f64>(fat, right + Math.max(dx, sx), 16);
-  store<f64>(fat, top + Math.max(dy, sy), 24);
+/** fat = (low + min(-k size, k V), high + max(k size, k V)) with k = FATTENING. */
+function fatten(fat: usize, low: v128, high: v128, velocity: v128): void {
+  const share = f64x2.splat(FATTENING);
+  const size = f64x2.mul(f64x2.sub(high, low), share);
+  const stretch = f64x2.mul(velocity, share);
+  v128.store(fat, f64x2.add(low, f64x2.pmin(f64x2.neg(size), stretch)));
+  v128.store(fat, f64x2.add(high, f64x2.pmax(size, stretch)), 16);
 }
 
 /** Query of a fresh leaf against leaf `o` that stands on its right: the pair is made, and handled when `o` is visited. */
@@ -163,11 +161,14 @@ function visitFresh(scene: usize, place: u32, leaf: u32, fresh: u32): void {
 }
 
 /** Construction poses: tree (bar, (stem, disc)), one pair (stem, disc), fat boxes of shapes at rest. */
-export function buildTree(scene: usize, agentX: f64, agentY: f64, radius: f64): void {
-  fatten(fatBox(scene, DISC), agentX - radius, agentY - radius, agentX + radius, agentY + radius, 0.0, 0.0);
+export function buildTree(scene: usize, agentX: f64, agentY: f64): void {
+  const centre = f64x2.replace_lane(f64x2.splat(agentX), 1, agentY);
+  const radius = f64x2.splat(DISC_RADIUS);
+  const still = f64x2.splat(0.0);
+  fatten(fatBox(scene, DISC), f64x2.sub(centre, radius), f64x2.add(centre, radius), still);
   for (let leaf = BAR; leaf <= STEM; leaf++) {
     const box = scene + BOXES + <usize>(leaf - BAR) * BOX_STRIDE;
-    fatten(fatBox(scene, leaf), load<f64>(box), load<f64>(box, 8), load<f64>(box, 16), load<f64>(box, 24), 0.0, 0.0);
+    fatten(fatBox(scene, leaf), v128.load(box), v128.load(box, 16), still);
   }
   store<u8>(scene, <u8>BAR, TREE_LEAVES);
   store<u8>(scene, <u8>STEM, TREE_LEAVES + 1);
@@ -179,24 +180,33 @@ export function buildTree(scene: usize, agentX: f64, agentY: f64, radius: f64): 
 }
 
 /** One step of the broad phase; calls `collide` for every candidate pair in the order of the reference. */
-export function findPairs(scene: usize, blockMoved: bool, agentX: f64, agentY: f64, agentVx: f64, agentVy: f64, radius: f64): void {
+export function findPairs(scene: usize, blockMoved: bool): void {
   let fresh: u32 = 0;
   if (blockMoved) {
-    const vx = load<f64>(scene, BLOCK_VX);
-    const vy = load<f64>(scene, BLOCK_VY);
+    const velocity = f64x2.replace_lane(v128.load64_splat(scene, BLOCK_VX), 1, load<f64>(scene, BLOCK_VY));
     for (let leaf = BAR; leaf <= STEM; leaf++) {
       const box = scene + BOXES + <usize>(leaf - BAR) * BOX_STRIDE;
-      if (update(scene, leaf, load<f64>(box), load<f64>(box, 8), load<f64>(box, 16), load<f64>(box, 24), vx, vy)) fresh |= 1 << leaf;
+      if (update(scene, leaf, v128.load(box), v128.load(box, 16), velocity)) fresh |= 1 << leaf;
     }
   }
-  if (update(scene, DISC, agentX - radius, agentY - radius, agentX + radius, agentY + radius, agentVx, agentVy)) fresh |= 1 << DISC;
+  const centre = v128.load(scene, AGENT_X);
+  const radius = f64x2.splat(DISC_RADIUS);
+  if (update(scene, DISC, f64x2.sub(centre, radius), f64x2.add(centre, radius), v128.load(scene, AGENT_VX))) fresh |= 1 << DISC;
 
+  if (fresh === 0) {
+    for (let place: usize = 0; place < 3; place++) visitOld(scene, load<u8>(scene + TREE_LEAVES + place));
+    return;
+  }
   for (let place: u32 = 0; place < 3; place++) {
     const leaf: u32 = load<u8>(scene + TREE_LEAVES + <usize>place);
-    if ((fresh >> leaf & 1) !== 0) {
-      visitFresh(scene, place, leaf, fresh);
-      continue;
-    }
-    for (let list = load<u32>(listOf(scene, leaf)); list !== 0; list >>= 4) collide(scene, leaf, (list & 15) - 1);
+    if ((fresh >> leaf & 1) !== 0) visitFresh(scene, place, leaf, fresh);
+    else visitOld(scene, leaf);
   }
+}
+
+/** A leaf that stayed in its fat box: its pairs, latest first. */
+// @ts-ignore: decorator
+@inline
+function visitOld(scene: usize, leaf: u32): void {
+  for (let list = load<u32>(listOf(scene, leaf)); list !== 0; list >>= 4) collide(scene, leaf, (list & 15) - 1);
 }
