@@ -71,7 +71,7 @@ export async function createAvoid(options: AvoidOptions = {}): Promise<Avoid> {
   ]);
   const name = settings.obstacles ? "avoid" : "avoid-free";
   const batch = await Batch.open(
-    { prefix: "avoid", name, observationKind: "AVOID_STATE", actionSpace, episodeColumns },
+    { prefix: "avoid", name, observationKind: "AVOID_STATE", actionSpace, groupSize: 4, episodeColumns },
     { ...settings, memory, threads },
   );
   if (settings.startBox !== undefined) {

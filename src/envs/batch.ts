@@ -32,9 +32,8 @@ export const batchOptions = {
   memory: v.optional(v.instance(LinearMemory, "It must be a LinearMemory.")),
 };
 
-/** Each thread takes about this many grains, so that none waits long for the slowest; a grain is a multiple of the scenes solved at once. */
+/** Each thread takes about this many grains, so that none waits long for the slowest. */
 const grainsPerThread = 8;
-const grainMultiple = 8;
 
 /** What a kind of environment tells its batch. */
 export interface BatchKind {
@@ -44,6 +43,8 @@ export interface BatchKind {
   /** The observation kind, as the module numbers it. */
   readonly observationKind: string;
   readonly actionSpace: Space;
+  /** Environments that the module steps side by side; a grain is a multiple of it, where there are enough for all threads. */
+  readonly groupSize: number;
   /** Its own columns of the episode table, after the common ones. */
   readonly episodeColumns: readonly string[];
 }
@@ -145,7 +146,8 @@ export class Batch {
     this.#jobWords[at("JOB_CONTROL")] = team?.control ?? 0;
     this.#jobWords[at("JOB_BATCH")] = pointer;
     this.#jobWords[at("JOB_COUNT")] = count;
-    const grain = Math.ceil(count / (this.threads * grainsPerThread) / grainMultiple) * grainMultiple;
+    const groups = Math.ceil(count / (this.threads * grainsPerThread) / kind.groupSize);
+    const grain = Math.min(groups * kind.groupSize, Math.ceil(count / this.threads));
     this.#jobWords[at("JOB_GRAIN")] = grain;
     this.#checkActions = physics.call("batch_check_actions");
     this.#resetAlone = physics.call(`${kind.prefix}_reset`);

@@ -106,7 +106,7 @@ export async function createPushT(options: PushTOptions = {}): Promise<PushT> {
   ]);
   const name = settings.task === "reach" ? "pusht-reach" : "pusht";
   const batch = await Batch.open(
-    { prefix: "pusht", name, observationKind: observationKinds[settings.observation], actionSpace, episodeColumns },
+    { prefix: "pusht", name, observationKind: observationKinds[settings.observation], actionSpace, groupSize: 16, episodeColumns },
     { ...settings, memory, threads },
   );
   const { physics } = batch;

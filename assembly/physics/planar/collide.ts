@@ -125,6 +125,7 @@ function collideWall(scene: usize, wall: u32, polygon: u32): void {
   setQuery(ends, vertices);
   const edge = isExact ? UNCERTAIN : wallEdge(scene, wall, polygon, box, vertices);
   if (edge === SEPARATE) return;
+  let farthest = UNCERTAIN;
   if (edge === UNCERTAIN) {
     const awayX = load<f64>(ends, WALL_BOX) * 0.5 + load<f64>(ends, WALL_BOX + 16) * 0.5 - (load<f64>(box) * 0.5 + load<f64>(box, 16) * 0.5);
     const awayY = load<f64>(ends, WALL_BOX + 8) * 0.5 + load<f64>(ends, WALL_BOX + 24) * 0.5 - (load<f64>(box, 8) * 0.5 + load<f64>(box, 24) * 0.5);
@@ -132,8 +133,10 @@ function collideWall(scene: usize, wall: u32, polygon: u32): void {
     if (distance - WALL_RADIUS > 0.0) return;
   } else {
     finishNormal(<u32>edge & 7, <u32>edge >> 3);
+    // One vertex with both ends of the wall: it is the farthest along -n, and no other is near it.
+    if (((edge ^ edge >> 3) & 3) === 0) farthest = edge & 3;
   }
-  clip(scene, wall, polygon, ends, vertices);
+  clip(scene, wall, polygon, ends, vertices, farthest);
 }
 
 /**
@@ -230,8 +233,9 @@ function clamp01(value: f64): f64 {
  * Contacts of the wall and the rectangle's edge that faces it, from their overlap along the edge. With s = cross(point, n) of the
  * four ends (edge 1 the wall, edge 2 the rectangle):
  *   contact 1 joins end a of edge 1 with end b of edge 2, contact 2 the other two; each kept iff (P2 - P1).n <= 0
+ * `knownFarthest`: the vertex farthest along -n, or UNCERTAIN.
  */
-function clip(scene: usize, wall: u32, polygon: u32, ends: usize, vertices: usize): void {
+function clip(scene: usize, wall: u32, polygon: u32, ends: usize, vertices: usize, knownFarthest: i32): void {
   const nx = normalX;
   const ny = normalY;
   // Edge 1 runs so that its right side faces along n. rperp(end 1 - end 0) = (dy, -dx); its length does not change the sign.
@@ -246,16 +250,7 @@ function clip(scene: usize, wall: u32, polygon: u32, ends: usize, vertices: usiz
   // Edge 2: of the two faces that meet at the vertex farthest along -n, the one that faces it more.
   const mx = -nx;
   const my = -ny;
-  let best = -Infinity;
-  let farthest: u32 = 0;
-  for (let i: u32 = 0; i < 4; i++) {
-    const vertex = vertices + (<usize>i << 4);
-    const height = load<f64>(vertex) * mx + load<f64>(vertex, 8) * my;
-    if (height > best) {
-      best = height;
-      farthest = i;
-    }
-  }
+  const farthest = knownFarthest === UNCERTAIN ? farthestVertex(vertices, mx, my) : <u32>knownFarthest;
   const here = facing(scene, farthest, mx, my);
   const next = facing(scene, (farthest + 1) & 3, mx, my);
   const index2A = here > next ? (farthest + 3) & 3 : farthest;
@@ -292,6 +287,20 @@ function clip(scene: usize, wall: u32, polygon: u32, ends: usize, vertices: usiz
       f64x2.extract_lane(p2, 0), f64x2.extract_lane(p2, 1), 0.0, 0.0, 0.0, 0.0,
     );
   }
+}
+
+/** First vertex of largest height along m. */
+function farthestVertex(vertices: usize, mx: f64, my: f64): u32 {
+  let best = -Infinity;
+  let farthest: u32 = 0;
+  for (let i: u32 = 0; i < 4; i++) {
+    const vertex = vertices + (<usize>i << 4);
+    const height = load<f64>(vertex) * mx + load<f64>(vertex, 8) * my;
+    if (height <= best) continue;
+    best = height;
+    farthest = i;
+  }
+  return farthest;
 }
 
 /** Component along m of the outward normal of face i: R (-1,0), R (0,-1), R (1,0), R (0,1). */

@@ -106,7 +106,7 @@ export const NEXT_HULL: usize = 4064;
 
 // Scratch of a group of scenes, in the first of them: addresses of all, of those in contact, and the solver's list
 export const GROUP_SCENES: usize = 4128;
-export const GROUP_TOUCHING: usize = 4160;
-export const GROUP_LIST: usize = 4192;
+export const GROUP_TOUCHING: usize = 4192;
+export const GROUP_LIST: usize = 4256;
 
-export const SCENE_BYTES: usize = 5376;
+export const SCENE_BYTES: usize = 6592;

@@ -144,7 +144,9 @@ export function finish(a: u32, b: u32): void {
 export function finishNormal(a: u32, b: u32): void {
   const edgeX = differenceX(b) - differenceX(a);
   const edgeY = differenceY(b) - differenceY(a);
-  const scale = 1.0 / (Math.sqrt(edgeX * edgeX + edgeY * edgeY) + TINY);
+  // The root of a rounded square is the number itself, so an upright or level edge needs none.
+  const length = edgeX === 0.0 ? Math.abs(edgeY) : edgeY === 0.0 ? Math.abs(edgeX) : Math.sqrt(edgeX * edgeX + edgeY * edgeY);
+  const scale = 1.0 / (length + TINY);
   normalX = edgeY * scale;
   normalY = -edgeX * scale;
 }

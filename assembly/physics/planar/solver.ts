@@ -18,7 +18,7 @@ import {
 } from "./memory";
 
 /** Scenes whose contacts are solved side by side. */
-export const GROUP: u32 = 8;
+export const GROUP: u32 = 16;
 
 /** The T comes to rest: no contact holds its velocity up. */
 export function rest(scene: usize): void {
