@@ -16,12 +16,14 @@ import { adamwKernels } from "./optim/adamw.js";
 import { emaKernels } from "./optim/ema.js";
 import { gradientNormKernels } from "./optim/gradient-norm.js";
 import { advantageStatisticsKernels } from "./rl/advantage-statistics.js";
+import { bradleyTerryKernels } from "./rl/bradley-terry.js";
 import { cloningLossKernels } from "./rl/cloning-loss.js";
 import { gaeKernels } from "./rl/gae.js";
 import { lossStatisticsKernels } from "./rl/loss-statistics.js";
 import { ppoGatherKernels } from "./rl/ppo-gather.js";
 import { ppoLossKernels } from "./rl/ppo-loss.js";
 import { rewardScaleKernels } from "./rl/reward-scale.js";
+import { sumSegmentsKernels } from "./rl/sum-segments.js";
 import { valueLossKernels } from "./rl/value-loss.js";
 import { randomKernels } from "./rng/random.js";
 
@@ -29,6 +31,9 @@ import { randomKernels } from "./rng/random.js";
 export const kernels: readonly AnyKernelSpec[] = [
   ...activationKernels,
   ...adamwKernels,
+  ...advantageStatisticsKernels,
+  ...bradleyTerryKernels,
+  ...cloningLossKernels,
   ...columnKernels,
   ...denoiseKernels,
   ...advantageStatisticsKernels,
@@ -50,6 +55,7 @@ export const kernels: readonly AnyKernelSpec[] = [
   ...rewardScaleKernels,
   ...rowGatherKernels,
   ...stochasticHeadKernels,
+  ...sumSegmentsKernels,
   ...timestepEmbeddingKernels,
   ...valueLossKernels,
 ];

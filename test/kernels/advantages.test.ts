@@ -4,6 +4,7 @@ import { expectClose } from "../close.js";
 import { clampToQuantiles } from "../reference/advantages.js";
 import { proveAgreement } from "./agreement.js";
 import { deviceFor, engines, proveKernel, testNumbers } from "./harness.js";
+import { proveParts } from "./parts.js";
 
 const blocksOf = (count: number): number => Math.ceil(count / 1024);
 const meanOf = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
@@ -27,6 +28,12 @@ proveKernel(momentsSpec, [1, 3, 31, 33, 257, 1025, 5000].flatMap((count) => [fal
     tolerance: { relative: 2e-6 },
   };
 })));
+
+{
+  const x = testNumbers(2500, 1).map((value) => value + 30);
+  const slices = [x.subarray(0, 1024), x.subarray(1024, 2048), x.subarray(2048)].map((slice) => Float64Array.from(slice));
+  proveParts(momentsSpec, { params: { count: 2500, hasBase: 0 }, inputs: { x } }, "partials", { means: slices.map(meanOf), squares: slices.map(squaresOf) }, { relative: 2e-6 });
+}
 
 proveKernel(momentsJoinSpec, [1, 2, 3, 1025, 5000, 600_000].map((count) => {
   const blocks = blocksOf(count);

@@ -28,7 +28,8 @@ proveKernel(squaredNormSpec, [1, 3, 31, 257, 4095, 4097, 12300].map((count) => {
 
 proveKernel(gradientNormSpec, [1, 3, 257, 600].flatMap((blocks) => [noLimit, 0.5, 1000].flatMap((maxNorm) => [0, 2].map((bad) => {
   const partials = new Float32Array(2 * blocks);
-  for (let b = 0; b < blocks; b++) partials[b] = Math.abs(testNumbers(blocks, 4, 9)[b]!);
+  // Squares that sum to about 1, so that the norm and its factor are numbers of one size.
+  for (const [b, value] of testNumbers(blocks, 4, 2).entries()) partials[b] = Math.abs(value) / blocks;
   partials[2 * blocks - 1] = bad;
   const length = Math.sqrt(partials.subarray(0, blocks).reduce((sum, value) => sum + value, 0));
   return {

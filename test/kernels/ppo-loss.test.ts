@@ -11,6 +11,7 @@ import { differences } from "../reference/finite-difference.js";
 import { clippedObjective, cloningLoss as cloningTwin, logProbRange, ppoLoss as ppoTwin, type PpoOptions } from "../reference/ppo-loss.js";
 import { proveAgreement } from "./agreement.js";
 import { awkwardSizes, deviceFor, engines, proveKernel, testNumbers } from "./harness.js";
+import { proveParts } from "./parts.js";
 
 const clip: ClipSchedule = { first: 0.01, last: 0.1, rate: 3 };
 const discount = 0.95;
@@ -106,6 +107,24 @@ proveKernel(ppoLossSpec, awkwardSizes.flatMap((rows) => (["reduceFirst", "sum"] 
     tolerance: closeLosses,
   };
 })));
+
+{
+  const rows = 300;
+  const { newLogProb, oldLogProb } = logProbs(rows, 1, 25);
+  const old = oldLogProb.map((value, i) => newLogProb[i]! + 0.1 * (value - newLogProb[i]!));
+  const advantages = testNumbers(rows, 26);
+  const epsilon = 0.02;
+  const parts = [[0, 256], [256, rows]].map(([from, to]) => {
+    const part = clippedObjective(newLogProb.subarray(from, to), old.subarray(from, to), advantages.subarray(from, to), () => epsilon);
+    return [part.loss, part.approxKl, part.clipFraction, part.ratio].map((mean) => mean * (to! - from!));
+  });
+  proveParts(ppoLossSpec, {
+    params: {
+      rows, width: 1, counted: 1, repeats: 1, tunedSteps: 1, normalise: 0, hasLimits: 0, hasTransitions: 0, aggregateFirst: 0, low: -noLimit, high: noLimit, weight: 1, advantageLimit: noLimit, gradientScale: 1,
+    },
+    inputs: { newLogProb, oldLogProb: old, advantages, schedule: [epsilon, 1] },
+  }, "partials", Object.fromEntries(ppoStatistics.map((name, c) => [name, parts.map((part) => part[c]!)])), { relative: 1e-5 });
+}
 
 test("the gradient of the twin is the difference quotient of its loss", () => {
   const [rows, width, K] = [12, 6, 4];

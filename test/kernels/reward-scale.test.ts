@@ -4,6 +4,7 @@ import { expectClose } from "../close.js";
 import { GoldenFile } from "../golden-runner/golden-file.js";
 import { initialRewardScale, scaleRewards } from "../reference/reward-scale.js";
 import { deviceFor, engines, proveKernel, testNumbers } from "./harness.js";
+import { proveParts } from "./parts.js";
 
 /** [E, N] as [N, E]. */
 function transposed(values: ArrayLike<number>, rows: number): Float64Array {
@@ -13,27 +14,31 @@ function transposed(values: ArrayLike<number>, rows: number): Float64Array {
 
 const firstsOf = (length: number, seed: number): Float32Array => testNumbers(length, seed).map((value) => (value > 0.8 ? 1 : 0));
 
-proveKernel(discountedReturnsSpec, [[1, 1], [3, 4], [1, 31], [31, 33], [33, 3], [257, 65]].map(([steps, envs]) => {
-  const [N, E, gamma] = [steps!, envs!, 0.99];
+function discounted(N: number, E: number): { params: { steps: number; envs: number; gamma: number }; inputs: Record<"rewards" | "firsts" | "returns", Float32Array>; returns: Float64Array; means: number[]; squares: number[] } {
+  const gamma = 0.99;
   const rewards = testNumbers(N * E, 1).map((value) => value + 0.5);
   const firsts = firstsOf(N * E, 2);
   const start = testNumbers(E, 3, 10);
   const returns = Float64Array.from(start);
-  const partials = new Float64Array(2 * E);
+  const [means, squares]: [number[], number[]] = [[], []];
   for (let e = 0; e < E; e++) {
     const seen = Array.from({ length: N }, (_, n) => (returns[e] = rewards[n * E + e]! + (1 - firsts[n * E + e]!) * gamma * returns[e]!));
     const mean = seen.reduce((sum, value) => sum + value, 0) / N;
-    partials[e] = mean;
-    partials[E + e] = seen.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+    means.push(mean);
+    squares.push(seen.reduce((sum, value) => sum + (value - mean) ** 2, 0));
   }
-  return {
-    title: `${N}x${E}`,
-    params: { steps: N, envs: E, gamma },
-    inputs: { rewards, firsts, returns: start },
-    expected: { returns, partials },
-    tolerance: { relative: 2e-6 },
-  };
+  return { params: { steps: N, envs: E, gamma }, inputs: { rewards, firsts, returns: start }, returns, means, squares };
+}
+
+proveKernel(discountedReturnsSpec, [[1, 1], [3, 4], [1, 31], [31, 33], [33, 3], [257, 65]].map(([N, E]) => {
+  const { params, inputs, returns, means, squares } = discounted(N!, E!);
+  return { title: `${N}x${E}`, params, inputs, expected: { returns, partials: [...means, ...squares] }, tolerance: { relative: 2e-6 } };
 }));
+
+{
+  const { params, inputs, means, squares } = discounted(257, 65);
+  proveParts(discountedReturnsSpec, { params, inputs }, "partials", { means, squares }, { relative: 4e-6 });
+}
 
 proveKernel(rewardStatisticsSpec, [1, 3, 33, 257, 600].flatMap((envs) => [[0, 1, 1e-4, 0], [3, 4, 20_000, 0.5]].map((state) => {
   const steps = 5;
