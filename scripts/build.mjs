@@ -92,6 +92,8 @@ async function compile(entry, output, base, features) {
     "--runtime", "stub", "--importMemory", "--sharedMemory", "--initialMemory", "2", "--maximumMemory", "65536",
     "--memoryBase", String(base), "-O3", "--noAssert", "--uncheckedBehavior", "always",
     "--use", "abort=",
+    // Keeps calls through the table from being made direct and inlined: assembly/lib/team.ts needs a frame of its own.
+    "--exportTable",
     ...features.flatMap((feature) => ["--enable", feature]),
   ], { cwd: root });
   return (await readFile(file)).toString("base64");

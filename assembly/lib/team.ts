@@ -25,18 +25,38 @@ export const THREADS: usize = 448;
 
 const POLLS: i32 = 20000;
 
-/** Returns once the word at `address` differs from `old`; gives the new value. */
-function awaitChange(control: usize, address: usize, old: i32): i32 {
+/** What the thread of this instance waits for; see pollThenWait. */
+let waitControl: usize = 0;
+let waitAddress: usize = 0;
+let waitOld: i32 = 0;
+
+/**
+ * Returns once the word at `address` differs from `old`; gives the new value.
+ *
+ * From the wait on everything is read from globals, which are per thread, on purpose: the baseline compiler of V8 11
+ * (Node 20) loses locals of a function that waits. Those of its callers it keeps, as long as this is not inlined into them.
+ */
+function pollThenWait(control: usize, address: usize, old: i32): i32 {
   for (let polls = 0; polls < POLLS; polls++) {
     const now = atomic.load<i32>(address);
     if (now != old) return now;
   }
+  waitControl = control;
+  waitAddress = address;
+  waitOld = old;
   // Sleepers is raised before the wait checks the word, and the waker changes the word before it reads sleepers: one of
   // the two sees the other, so no wake-up is lost.
-  atomic.add<i32>(control + SLEEPERS, 1);
-  while (atomic.load<i32>(address) == old) atomic.wait<i32>(address, old, -1);
-  atomic.sub<i32>(control + SLEEPERS, 1);
-  return atomic.load<i32>(address);
+  atomic.add<i32>(waitControl + SLEEPERS, 1);
+  while (atomic.load<i32>(waitAddress) == waitOld) atomic.wait<i32>(waitAddress, waitOld, -1);
+  atomic.sub<i32>(waitControl + SLEEPERS, 1);
+  return atomic.load<i32>(waitAddress);
+}
+
+/** pollThenWait through the function table, which is exported: no optimiser can know what stands there, and inline it. */
+// @ts-ignore: decorator
+@inline
+function awaitChange(control: usize, address: usize, old: i32): i32 {
+  return call_indirect<i32>(pollThenWait.index, control, address, old);
 }
 
 function wake(control: usize, address: usize): void {
@@ -60,10 +80,7 @@ export function barrier(control: usize, threads: i32): void {
 /** Generation of the last job that this thread took; a global is per instance, and an instance is per thread. */
 let seen: i32 = 0;
 
-/**
- * Waits for the next job; returns its pointer, or 0 when the team is dissolved. The generation is kept in a global on
- * purpose: as a local of the worker's loop it was reset to 0 by the baseline compiler of V8 11 (Node 20) after a wait.
- */
+/** Waits for the next job; returns its pointer, or 0 when the team is dissolved. */
 export function nextJob(control: usize): usize {
   seen = awaitChange(control, control + GENERATION, seen);
   return atomic.load<i32>(control + STOP) != 0 ? 0 : load<u32>(control + JOB);
