@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { PhiloxStream } from "../../src/core/philox.js";
 import { Dataset, DatasetBuilder, sourceOf } from "../../src/data/dataset.js";
 import {
-  environment, environmentNames, replay, replayAvoidRows,
+  demonstrateAvoid, demonstratePushT, environment, environmentNames, replay, replayAvoidRows,
   type Demonstration, type EnvironmentOptions, type ReplayReport, type VectorEnvironment,
 } from "../../src/envs/index.js";
 import { humanAvoid, humanDataMissing, humanPushT } from "./human-data.js";
@@ -94,6 +94,20 @@ describe("the replay doctor", () => {
     const reports = await all(replay(name, dataset.source.options as EnvironmentOptions<typeof name>, dataset.episodes(), { tolerance: 0 }));
     expect(reports.map(({ index }) => index)).toEqual(recorded.map((_, index) => index));
     for (const { deviation } of reports) expect([deviation.largest, deviation.firstStep]).toEqual([0, undefined]);
+  });
+
+  test("finds the package's own demonstrations in order: each repeats to the bit and does what its label says", async () => {
+    const avoid: Demonstration[] = [];
+    for await (const demonstration of demonstrateAvoid({ modes: "M1", episodes: 4, seed: 3 })) avoid.push(demonstration);
+    for (const report of await all(replay("avoid", {}, avoid, { tolerance: 0 }))) {
+      expect(report.deviation.firstStep).toBeUndefined();
+      expect(report.outcome.reason).toBe(report.label === "125" ? "success" : "otherMode");
+    }
+    const pusht: Demonstration[] = [];
+    for await (const demonstration of demonstratePushT({ count: 3, seed: 20 })) pusht.push(demonstration);
+    for (const report of await all(replay("pusht", {}, pusht, { tolerance: 0 }))) {
+      expect([report.deviation.firstStep, report.outcome.reason]).toEqual([undefined, "success"]);
+    }
   });
 
   test("tells which cylinder was hit, and when", async () => {
