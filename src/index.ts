@@ -20,3 +20,16 @@ export {
   type StoredTensor,
 } from "./io/safetensors.js";
 export { loadStateDict, saveStateDict, type LoadOptions, type ParameterShape } from "./io/state-dict.js";
+export { cloneBehaviour, sampleChunks, toyMixture, type CloningEvent, type CloningOptions, type CloningSet } from "./algorithms/cloning.js";
+export { forwardLikelihood, inferLikelihood, type LikelihoodTape, type Transitions } from "./diffusion/likelihood.js";
+export { recordCloningLoss, type CloningTensors } from "./diffusion/cloning-loss.js";
+export { DiffusionProcess, type ProcessOptions, type ProcessTables } from "./diffusion/process.js";
+export { recordSampling, type SamplingOptions, type SamplingTensors } from "./diffusion/sampling.js";
+export { selfTest, type SelfTestRow } from "./kernels/self-test/self-test.js";
+export { createCritic, type Critic, type CriticOptions } from "./nn/critic.js";
+export type { Denoiser, DenoiserInputs, DenoiserTape } from "./nn/denoiser.js";
+export { createDiffusionMlp, type DiffusionMlp, type DiffusionMlpOptions } from "./nn/diffusion-mlp.js";
+export type { ParameterLayout } from "./nn/parameters.js";
+export { warmupCosineRate, type WarmupCosineOptions } from "./nn/rate-schedule.js";
+export { createTrained, freeTrained, recordOptimiserStep, type OptimiserOptions, type Trained } from "./nn/trained.js";
+export { ppoUpdateStatistics, recordMinibatch, recordPpoLoss, type PpoModel, type PpoOptions, type Rollout } from "./rl/ppo-update.js";

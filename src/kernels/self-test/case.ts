@@ -16,6 +16,8 @@ export interface SelfTestCase {
   readonly fills: Readonly<Record<string, Fill>>;
   /** Optional buffers that are only written and take part. */
   readonly writes?: readonly string[];
+  /** Outputs that are scratch memory: what they hold is nobody's business. */
+  readonly ignored?: readonly string[];
   /** Allowed error, relative to the largest expected magnitude of an output. Default 2e-5. */
   readonly tolerance?: number;
 }
