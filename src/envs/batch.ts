@@ -32,6 +32,8 @@ export const batchOptions = {
   memory: v.optional(v.instance(LinearMemory, "It must be a LinearMemory.")),
 };
 
+/** A thread more needs this many environments more to pay. */
+const environmentsPerThread = 8;
 /** Each thread takes about this many grains, so that none waits long for the slowest. */
 const grainsPerThread = 8;
 
@@ -169,7 +171,7 @@ export class Batch {
         got: count,
       });
     }
-    const threads = Math.min(settings.threads ?? coreCount(), Math.ceil(count / grainMultiple));
+    const threads = Math.min(settings.threads ?? coreCount(), Math.ceil(count / environmentsPerThread));
     const blocks: number[] = [];
     try {
       const pointer = memory.allocate(bytes);
