@@ -10,6 +10,8 @@ interface Step {
   readonly from: number;
   readonly to: number;
   readonly rows: number;
+  /** It covers one part of this many: rows of another length, though the buffer and the split are the same. */
+  readonly parts: number;
 }
 
 const length = 5040;
@@ -21,6 +23,7 @@ const steps = fc.array(
     to: fc.integer({ min: 0, max: bufferCount - 1 }),
     // Divisors of the length: equal splits need no barrier, unequal ones do.
     rows: fc.constantFrom(1, 2, 3, 7, 16, 70, 720, 5040),
+    parts: fc.constantFrom(1, 1, 2, 5),
   }).filter((step) => step.from !== step.to),
   { minLength: 2, maxLength: 30 },
 );
@@ -29,8 +32,8 @@ async function run(device: Device, program: readonly Step[]): Promise<Float32Arr
   const buffers: Tensor[] = Array.from({ length: bufferCount }, (_, at) =>
     device.tensor([length], { label: `buffer ${at}`, data: testNumbers(length, at, 3) }));
   using recorded = await device.program("random", (recorder) => {
-    for (const { from, to, rows } of program) {
-      activation(recorder, { x: buffers[from]!, y: buffers[to]! }, { rows, columns: length / rows, kind: "mish" });
+    for (const { from, to, rows, parts } of program) {
+      activation(recorder, { x: buffers[from]!, y: buffers[to]! }, { rows, columns: Math.ceil(length / rows / parts), kind: "mish" });
     }
   });
   recorded.run();

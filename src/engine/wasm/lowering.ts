@@ -1,5 +1,6 @@
 import { DifftuneError } from "../../core/errors.js";
 import type { LinearMemory } from "../../core/linear-memory.js";
+import { variantsOf } from "../kernel-spec.js";
 import { TemporaryStorage, type RecordedLaunch } from "../program.js";
 import type { Tensor } from "../tensor.js";
 
@@ -76,15 +77,16 @@ export function lowerLaunches(
     return { pointer, base: pointer - tensor.byteOffset, byteLength: tensor.storage.byteLength };
   };
 
-  const accessesOf = (launch: RecordedLaunch, units: number): Access[] =>
+  const accessesOf = (launch: RecordedLaunch, params: Record<string, number>, units: number): Access[] =>
     Object.values(launch.spec.buffers).flatMap((buffer, at) => {
       const tensor = launch.tensors[at];
       if (tensor === undefined) return [];
       const { pointer, base, byteLength } = resolve(tensor);
       const writes = buffer.access !== "read";
-      // A row-split buffer is compared as the exact range it covers; any other as the whole of its storage.
+      // A row-split buffer is compared as the exact range that the launch covers, so that equal ranges and units mean
+      // equal rows; any other as the whole of its storage.
       return buffer.rows === true
-        ? [{ from: pointer, to: pointer + tensor.byteLength, writes, rowUnits: units }]
+        ? [{ from: pointer, to: pointer + buffer.length(params) * 4, writes, rowUnits: units }]
         : [{ from: base, to: base + byteLength, writes, rowUnits: 0 }];
     });
 
@@ -94,8 +96,9 @@ export function lowerLaunches(
 
   const writeFlags = (): void => {
     const described = launches.map((launch) => {
-      const units = launch.spec.units(paramsOf(launch));
-      return { units, accesses: accessesOf(launch, units) };
+      const params = paramsOf(launch);
+      const units = launch.spec.units(params);
+      return { units, accesses: accessesOf(launch, params, units) };
     });
     const barriers = planBarriers(described);
     for (const [index, { units }] of described.entries()) {
@@ -135,7 +138,7 @@ export function lowerLaunches(
 }
 
 function variantIndex(launch: RecordedLaunch, context: LoweringContext): number {
-  const variants = launch.spec.wasmVariants ?? ["main"];
+  const variants = variantsOf(launch.spec, "wasm");
   const asked = launch.variant ?? context.chooseVariant?.(launch);
   if (asked === undefined) return 0;
   const index = variants.indexOf(asked);
