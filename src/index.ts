@@ -6,6 +6,7 @@ export { createDevice, enableRelaxedSimd, type DeviceOptions } from "./engine/cr
 export type { Device, DeviceInfo, DeviceLoss, DeviceUse, EngineName, TensorData, TensorOptions } from "./engine/device.js";
 export type { Launch, Program, ProgramRecorder } from "./engine/program.js";
 export type { Tensor } from "./engine/tensor.js";
+export type { VariantChooser } from "./engine/variant-chooser.js";
 export type { WasmDevice, WasmDeviceOptions } from "./engine/wasm/wasm-device.js";
 export type { WebGpuDevice, WebGpuDeviceOptions } from "./engine/webgpu/webgpu-device.js";
 export {

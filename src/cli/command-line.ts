@@ -1,15 +1,15 @@
 import { parseArgs, renderUsage } from "citty";
 import { DifftuneError } from "../core/errors.js";
 import { nearestName } from "../core/options.js";
+import { version } from "../core/version.js";
 import { exitCodes, type Command } from "./command.js";
 import { doctor } from "./doctor.js";
-import { packageVersion } from "./package-version.js";
 import { printError, printLine, printUsage } from "./terminal.js";
 
 const commands: Readonly<Record<string, Command>> = { doctor };
 
 const program = {
-  meta: { name: "difftune", description: "Fine-tune robot diffusion policies in JavaScript.", version: packageVersion },
+  meta: { name: "difftune", description: "Fine-tune robot diffusion policies in JavaScript.", version },
   subCommands: { ...commands },
 };
 
@@ -22,7 +22,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
       return name === undefined ? exitCodes.usage : exitCodes.done;
     }
     if (name === "--version" || name === "-v") {
-      printLine(packageVersion);
+      printLine(version);
       return exitCodes.done;
     }
     const command = commands[name];

@@ -1,9 +1,9 @@
 import os from "node:os";
 import { DifftuneError } from "../core/errors.js";
+import { version } from "../core/version.js";
 import { createDevice } from "../engine/create-device.js";
 import type { DeviceInfo, EngineName } from "../engine/device.js";
 import { exitCodes, type Command } from "./command.js";
-import { packageVersion } from "./package-version.js";
 import { isQuietChild, runQuietly } from "./quiet-child.js";
 import { formatPairs, printLine } from "./terminal.js";
 
@@ -35,7 +35,7 @@ async function examineEngine(engine: EngineName): Promise<EngineReport> {
 
 async function collectReport(): Promise<Report> {
   return {
-    difftune: packageVersion,
+    difftune: version,
     node: process.versions.node,
     platform: `${process.platform} ${process.arch}, ${os.release()}`,
     processor: os.cpus()[0]?.model ?? "unknown",

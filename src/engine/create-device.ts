@@ -1,5 +1,6 @@
 import * as host from "#host";
 import { DifftuneError } from "../core/errors.js";
+import { Autotuner } from "./autotuner.js";
 import type { Device, EngineName } from "./device.js";
 import { createWasmDevice, type WasmDevice, type WasmDeviceOptions } from "./wasm/wasm-device.js";
 import { createWebGpuDevice, hasHardwareGpu, type WebGpuDevice, type WebGpuDeviceOptions } from "./webgpu/webgpu-device.js";
@@ -10,6 +11,12 @@ export interface DeviceOptions {
   readonly engine?: "auto" | EngineName;
   readonly wasm?: WasmDeviceOptions;
   readonly webgpu?: WebGpuDeviceOptions;
+  /**
+   * True (the default) runs the plain variant of every kernel. False lets an autotuner time the variants on this device
+   * when a program first meets a class of shapes, a quarter of a second each, and remember the fastest for later
+   * processes: faster programs, whose last bits may differ between devices of one kind.
+   */
+  readonly deterministic?: boolean;
 }
 
 /**
@@ -24,14 +31,17 @@ export function createDevice(options: DeviceOptions & { readonly engine: "webgpu
 export function createDevice(options?: DeviceOptions): Promise<Device>;
 export async function createDevice(options: DeviceOptions = {}): Promise<Device> {
   const engine = options.engine ?? "auto";
+  const tuned = options.deterministic === false ? { variants: new Autotuner() } : {};
+  const wasm = { ...tuned, ...options.wasm };
+  const webgpu = { ...tuned, ...options.webgpu };
   switch (engine) {
     case "wasm":
-      return createWasmDevice(options.wasm);
+      return createWasmDevice(wasm);
     case "webgpu":
-      return createWebGpuDevice(options.webgpu);
+      return createWebGpuDevice(webgpu);
     case "auto": {
       const bringsOwn = options.webgpu?.device !== undefined || options.webgpu?.gpu !== undefined;
-      return bringsOwn || (await hasHardwareGpu()) ? createWebGpuDevice(options.webgpu) : createWasmDevice(options.wasm);
+      return bringsOwn || (await hasHardwareGpu()) ? createWebGpuDevice(webgpu) : createWasmDevice(wasm);
     }
     default:
       throw new DifftuneError("OPTION", `There is no engine "${String(engine)}".`, {

@@ -1,3 +1,5 @@
+import type { EngineName } from "./device.js";
+
 /** Element types that both engines hold. Parameters are of the same two types. */
 export type ScalarType = "f32" | "u32";
 
@@ -65,6 +67,11 @@ export function defineKernel<
 
 /** A spec seen without its names: what engines, registries and tests handle. */
 export type AnyKernelSpec = KernelSpec<ParamLayout, Readonly<Record<string, BufferSpec<ParamLayout>>>>;
+
+/** Names of the bodies that a kernel has on an engine, the plain one first. */
+export function variantsOf(spec: AnyKernelSpec, engine: EngineName): readonly string[] {
+  return engine === "webgpu" ? Object.keys(spec.entryPoints) : (spec.wasmVariants ?? ["main"]);
+}
 
 /** Forgets the names of a spec. Safe: every function of a spec reads only the parameters that its layout lists. */
 export function anyKernel<P extends ParamLayout, B extends Readonly<Record<string, BufferSpec<P>>>>(

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "vitest";
 import { createDevice } from "../../src/engine/create-device.js";
 import type { Device, EngineName, TensorData } from "../../src/engine/device.js";
 import type { AnyKernelSpec, BufferSpec, KernelSpec, ParamLayout, ParamValues } from "../../src/engine/kernel-spec.js";
-import { anyKernel } from "../../src/engine/kernel-spec.js";
+import { anyKernel, variantsOf } from "../../src/engine/kernel-spec.js";
 import { expectClose, type Tolerance } from "../close.js";
 
 /** Engines that tests run on. WebGPU is left out only when DIFFTUNE_SKIP_WEBGPU=1 says so. */
@@ -102,7 +102,7 @@ export function proveKernel<P extends ParamLayout, B extends Readonly<Record<str
 ): void {
   const spec = anyKernel(typed);
   for (const engine of engines) {
-    const variants = engine === "webgpu" ? Object.keys(spec.entryPoints) : (spec.wasmVariants ?? ["main"]);
+    const variants = variantsOf(spec, engine);
     for (const variant of variants) {
       test(`${spec.name} ${variant} on ${engine} equals its float64 twin, twice to the bit`, async () => {
         const device = await deviceFor(engine);

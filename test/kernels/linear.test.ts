@@ -244,8 +244,9 @@ async function runLayer(device: Device, layer: Layer): Promise<Record<string, Fl
   }
 }
 
-test("a layer recorded by the launchers equals its float64 twin on every engine", async () => {
-  const layer: Layer = { rows: 37, inFeatures: 19, outFeatures: 21, column: 5, kind: "tanh" };
+// 1,100 rows: a GPU sums the weight gradient in two parts.
+test.each([37, 1100])("a layer of %i rows recorded by the launchers equals its float64 twin on every engine", async (count) => {
+  const layer: Layer = { rows: count, inFeatures: 19, outFeatures: 21, column: 5, kind: "tanh" };
   const { rows, inFeatures, outFeatures, column } = layer;
   const rowStride = column + inFeatures + 2;
   const biasAt = Math.ceil((outFeatures * rowStride) / 64) * 64;

@@ -2,8 +2,9 @@ import { DifftuneError } from "../../core/errors.js";
 import { LinearMemory } from "../../core/linear-memory.js";
 import { ThreadTeam, type TeamExports } from "../../threads/thread-team.js";
 import type { Device, DeviceInfo, DeviceLoss, DeviceUse, TensorData, TensorOptions } from "../device.js";
-import { Recorder, type Program, type ProgramRecorder, type RecordedLaunch } from "../program.js";
+import { Recorder, type Program, type ProgramRecorder } from "../program.js";
 import { checkLength, elementCount, Tensor, wrongType, type Storage } from "../tensor.js";
+import type { VariantChooser } from "../variant-chooser.js";
 import { loadKernels, operatorCode, type SimdBuild } from "./kernel-module.js";
 import { lowerLaunches, type WasmSlots } from "./lowering.js";
 
@@ -15,8 +16,8 @@ export interface WasmDeviceOptions {
   readonly simd?: "auto" | SimdBuild;
   /** Memory to live in, for example one that environments use too. Default: a memory of its own. */
   readonly memory?: LinearMemory;
-  /** Picks the variant of a launch; the autotuner's hook. Default: the plain one. */
-  readonly chooseVariant?: (launch: RecordedLaunch) => string | undefined;
+  /** Picks the variant of every launch, for example an autotuner. Default: the plain one. */
+  readonly variants?: VariantChooser;
 }
 
 class WasmStorage implements Storage {
@@ -41,7 +42,7 @@ export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise
   const instance = await WebAssembly.instantiate(module, { env: { memory: memory.memory } });
   const exports = instance.exports as unknown as TeamExports;
   const team = await ThreadTeam.create(memory, module, exports, options.threads === undefined ? {} : { threads: options.threads });
-  return new WasmDevice(memory, team, build, options.chooseVariant);
+  return new WasmDevice(memory, team, build, options.variants);
 }
 
 /** The WASM engine: kernels in AssemblyScript SIMD on any CPU. */
@@ -50,7 +51,7 @@ export class WasmDevice implements Device {
   readonly memory: LinearMemory;
   readonly lost: Promise<DeviceLoss>;
   readonly #team: ThreadTeam;
-  readonly #chooseVariant: ((launch: RecordedLaunch) => string | undefined) | undefined;
+  readonly #variants: VariantChooser | undefined;
   readonly #live = new Set<Storage>();
   readonly #programs = new Set<WasmProgram>();
   #liveBytes = 0;
@@ -65,11 +66,11 @@ export class WasmDevice implements Device {
     memory: LinearMemory,
     team: ThreadTeam,
     build: SimdBuild,
-    chooseVariant: ((launch: RecordedLaunch) => string | undefined) | undefined,
+    variants: VariantChooser | undefined,
   ) {
     this.memory = memory;
     this.#team = team;
-    this.#chooseVariant = chooseVariant;
+    this.#variants = variants;
     this.lost = new Promise((resolve) => { this.#resolveLost = resolve; });
     this.info = Object.freeze({
       engine: "wasm",
@@ -166,11 +167,23 @@ export class WasmDevice implements Device {
     this.#check();
   }
 
-  program(label: string, record: (recorder: ProgramRecorder) => void): Promise<Program> {
+  async program(label: string, record: (recorder: ProgramRecorder) => void): Promise<Program> {
+    this.#check();
+    const recorder = new Recorder(label, "wasm", (storage) => this.#live.has(storage), (shape, options) => this.tensor(shape, options));
+    const pointers: number[] = [];
     try {
-      return Promise.resolve(this.#record(label, record));
+      record(recorder);
+      if (this.#variants !== undefined) {
+        await this.#variants.prepare(this, recorder.launches);
+        this.#check();
+      }
+      return this.#lower(recorder, pointers);
     } catch (error) {
-      return Promise.reject(error);
+      if (!this.#closed) {
+        for (const pointer of pointers) this.memory.free(pointer);
+        for (const constant of recorder.constants) this.free(constant);
+      }
+      throw error;
     }
   }
 
@@ -229,36 +242,26 @@ export class WasmDevice implements Device {
     this.#pending = tail;
   }
 
-  #record(label: string, record: (recorder: ProgramRecorder) => void): WasmProgram {
-    this.#check();
-    const recorder = new Recorder(label, "wasm", (storage) => this.#live.has(storage), (shape, options) => this.tensor(shape, options));
-    const pointers: number[] = [];
-    try {
-      record(recorder);
-      const slotBytes = recorder.seal();
-      const slots: WasmSlots = slotBytes.map((byteLength) => {
-        const pointer = this.memory.allocate(byteLength);
-        pointers.push(pointer);
-        return { pointer, byteLength };
-      });
-      const table = lowerLaunches(recorder.launches, this.memory, this.#team.control, pointers, {
-        pointerOf: (tensor) => (tensor.storage instanceof WasmStorage
-          ? tensor.storage.pointer + tensor.byteOffset
-          : undefined),
-        slots,
-        operatorCode,
-        chooseVariant: this.#chooseVariant,
-      });
-      const bytes = pointers.reduce((sum, pointer) => sum + this.memory.sizeOf(pointer), 0);
-      this.#count(bytes);
-      const program = new WasmProgram(this, this.#team, label, recorder.launches.length, table, { pointers, bytes, constants: recorder.constants });
-      this.#programs.add(program);
-      return program;
-    } catch (error) {
-      for (const pointer of pointers) this.memory.free(pointer);
-      for (const constant of recorder.constants) this.free(constant);
-      throw error;
-    }
+  #lower(recorder: Recorder, pointers: number[]): WasmProgram {
+    const slotBytes = recorder.seal();
+    const slots: WasmSlots = slotBytes.map((byteLength) => {
+      const pointer = this.memory.allocate(byteLength);
+      pointers.push(pointer);
+      return { pointer, byteLength };
+    });
+    const table = lowerLaunches(recorder.launches, this.memory, this.#team.control, pointers, {
+      pointerOf: (tensor) => (tensor.storage instanceof WasmStorage
+        ? tensor.storage.pointer + tensor.byteOffset
+        : undefined),
+      slots,
+      operatorCode,
+      chooseVariant: (launch) => this.#variants?.choose(this, launch),
+    });
+    const bytes = pointers.reduce((sum, pointer) => sum + this.memory.sizeOf(pointer), 0);
+    this.#count(bytes);
+    const program = new WasmProgram(this, this.#team, recorder.label, recorder.launches.length, table, { pointers, bytes, constants: recorder.constants });
+    this.#programs.add(program);
+    return program;
   }
 
   #allocate(label: string, byteLength: number): WasmStorage {

@@ -1,8 +1,10 @@
 import * as host from "#host";
 import { DifftuneError } from "../../core/errors.js";
 import type { Device, DeviceInfo, DeviceLoss, DeviceUse, TensorData, TensorOptions } from "../device.js";
+import { variantsOf } from "../kernel-spec.js";
 import { Recorder, TemporaryStorage, type Program, type ProgramRecorder, type RecordedLaunch } from "../program.js";
 import { checkLength, elementCount, Tensor, wrongType, type Storage } from "../tensor.js";
+import type { VariantChooser } from "../variant-chooser.js";
 import { bufferUsage, mapMode, maximumWorkgroups } from "./constants.js";
 import { PipelineCache } from "./pipelines.js";
 
@@ -15,8 +17,8 @@ export interface WebGpuDeviceOptions {
   /** Options of Dawn in Node, for example `["backend=vulkan"]`; toggles go in one string. */
   readonly dawn?: readonly string[];
   readonly powerPreference?: GPUPowerPreference;
-  /** Picks the entry point of a launch; the autotuner's hook. Default: the plain one. */
-  readonly chooseVariant?: (launch: RecordedLaunch) => string | undefined;
+  /** Picks the variant of every launch, for example an autotuner. Default: the plain one. */
+  readonly variants?: VariantChooser;
 }
 
 class GpuStorage implements Storage {
@@ -103,7 +105,7 @@ async function open(options: WebGpuDeviceOptions): Promise<Opened> {
 
 /** Makes a device of the WebGPU engine. */
 export async function createWebGpuDevice(options: WebGpuDeviceOptions = {}): Promise<WebGpuDevice> {
-  return new WebGpuDevice(await open(options), options.chooseVariant);
+  return new WebGpuDevice(await open(options), options.variants);
 }
 
 /** Bytes between the parameter blocks of two launches: WebGPU's default alignment of uniform offsets. */
@@ -121,7 +123,7 @@ export class WebGpuDevice implements Device {
   /** Everything below is for this engine's programs. */
   readonly gpu: GPUDevice;
   readonly pipelines: PipelineCache;
-  readonly chooseVariant: ((launch: RecordedLaunch) => string | undefined) | undefined;
+  readonly variants: VariantChooser | undefined;
   /** Bound where a launch leaves out an optional buffer; one for each access, since reading and writing may not mix. */
   readonly dummies: { readonly read: GPUBuffer; readonly write: readonly GPUBuffer[] };
   readonly #opened: Opened;
@@ -137,10 +139,10 @@ export class WebGpuDevice implements Device {
   /** Running estimate of how long the work since the last wait takes, milliseconds. */
   #expectedMs = 0;
 
-  constructor(opened: Opened, chooseVariant: ((launch: RecordedLaunch) => string | undefined) | undefined) {
+  constructor(opened: Opened, variants: VariantChooser | undefined) {
     this.#opened = opened;
     this.gpu = opened.device;
-    this.chooseVariant = chooseVariant;
+    this.variants = variants;
     this.pipelines = new PipelineCache(this.gpu);
     this.info = Object.freeze({
       engine: "webgpu",
@@ -255,6 +257,7 @@ export class WebGpuDevice implements Device {
     let program: WebGpuProgram;
     try {
       record(recorder);
+      await this.variants?.prepare(this, recorder.launches);
       program = await WebGpuProgram.create(this, recorder);
     } catch (error) {
       if (!this.#closed) for (const constant of recorder.constants) this.free(constant);
@@ -510,8 +513,8 @@ class WebGpuProgram implements Program {
 }
 
 function entryPointOf(launch: RecordedLaunch, device: WebGpuDevice): string {
-  const known = Object.keys(launch.spec.entryPoints);
-  const asked = launch.variant ?? device.chooseVariant?.(launch) ?? known[0];
+  const known = variantsOf(launch.spec, "webgpu");
+  const asked = launch.variant ?? device.variants?.choose(device, launch) ?? known[0];
   if (asked === undefined || !known.includes(asked)) {
     throw new DifftuneError("KERNEL_LAUNCH", `${launch.label}: there is no variant "${asked}".`, {
       hint: `The WGSL entry points are ${known.join(", ")}.`,
