@@ -147,7 +147,13 @@ export function recordPpoLoss(
     });
     lossStatistics(program, partials, { statistics }, { at: ppoUpdateStatistics.indexOf("cloningLoss") });
     imitated.backward(dImitated);
-    accumulate(program, { addend: gradients, sum: tensors.actor.gradients });
+    // Parameter by parameter: the gaps between them are undefined in a temporary, and must stay zero in the sum.
+    for (const { name, isTrained } of denoiser.layout.parameters) {
+      if (!isTrained) continue;
+      accumulate(program, {
+        addend: denoiser.layout.view(gradients, name), sum: denoiser.layout.view(tensors.actor.gradients, name),
+      });
+    }
   }
 
   const values = critic.forward(program, tensors.critic.values, tensors.critic.gradients, batch.state, S);

@@ -31,12 +31,12 @@ export const tolerances = {
     logProb: absolute(5e-4),
     /** Parameters and moments after steps on given gradients. */
     optimizer: relative(2e-6),
-    /** Parameters after steps on gradients of our own, elements with next to no gradient left out. */
-    afterAdam: relative(1e-5),
+    /** The whole loss of an update. */
     loss: relative(1e-3),
-    /** For losses and statistics whose true value may be next to nothing: a mean of ratios around 1. */
-    statistic: absolute(1e-3),
+    /** Means of ratios around 1, whose true value may be next to nothing. */
+    statistic: absolute(1e-6),
     actorGradient: vector(1e-3),
+    criticGradient: vector(1e-5),
     /** Pure functions of the host, in 64 bits. */
     host: relative(1e-12),
   },
@@ -45,5 +45,15 @@ export const tolerances = {
     logProb: absolute(1e-4),
     gradient: relative(5e-4),
     forward: relative(1e-5),
+    /** Squares of the difference of two means that are close to each other. */
+    divergence: relative(1e-4),
   },
 } as const;
+
+/**
+ * For parameters after few Adam steps on gradients that 32 bits computed: a step is nearly sign(g) · rate, so an error is
+ * measured in steps. Elements with next to no gradient are left out, see `settledElements`.
+ */
+export function afterAdam(rate: number): GoldenTolerance {
+  return absolute(0.01 * rate);
+}

@@ -240,6 +240,7 @@ function makeSampling(random: Numbers): GoldenContent {
     const B = 1 + Math.floor(random.uniforms(1, 1, 40)[0]!);
     const policy = new DiffusionPolicy(one);
     const frozen = random.parameters(shapes);
+    if (one.model_kwargs.denoised_clip_value === null) makeShrinking(frozen, shapes, H * A);
     const tuned = random.near(frozen, 0.05);
     const state = random.normals(B * D);
     const stepCount = one.model_kwargs.ddim_steps ?? one.model_kwargs.denoising_steps;

@@ -12,7 +12,7 @@ import { cloningLoss } from "../../../src/kernels/rl/cloning-loss.ts";
 import { lossStatistics } from "../../../src/kernels/rl/loss-statistics.ts";
 import { ppoLoss, ppoSchedule, ppoStatistics } from "../../../src/kernels/rl/ppo-loss.ts";
 import { createStochasticMlp, type PolicyTape, type StochasticMlp } from "../../../src/nn/stochastic-mlp.ts";
-import { logProbRange } from "../../reference/ppo-loss.ts";
+import { clampLogProb, logProbRange } from "../../reference/ppo-loss.ts";
 import type { GoldenComparison } from "../comparison.ts";
 import type { GoldenFile } from "../golden-file.ts";
 import type { CriticArguments } from "../networks.ts";
@@ -127,7 +127,7 @@ async function compareCloning(
       tape.backward(dlogp, 0);
       return outputs;
     });
-    const { networkOutput, loss } = tolerances.dppo;
+    const { networkOutput, forward } = tolerances.dppo;
     comparison.add("mean", await session.read(kept.mean), group.values("out.mean"), networkOutput, place);
     comparison.add("mean", await session.read(kept.inferredMean), group.values("out.mean"), networkOutput, `${place}, inferred`);
     const std = (await session.read(kept.logStd)).map(Math.exp);
@@ -135,7 +135,7 @@ async function compareCloning(
     if (kept.logits !== undefined) {
       comparison.add("logits", await session.read(kept.logits), group.values("out.logits"), networkOutput, place);
     }
-    comparison.add("cloning loss", await session.read(result), group.values("out.bc_nll"), loss, place);
+    comparison.add("cloning loss", await session.read(result), group.values("out.bc_nll"), forward, place);
     const got = await session.readByName(layout, gradients);
     comparison.addGradients("cloning gradient", got, group.parameters("grad_bc"), tolerances.dppo.gradient, place);
   });
@@ -152,7 +152,7 @@ async function compareUpdate(
   const policy = createStochasticMlp(stochasticOptions(settings));
   const { layout } = policy;
   const rows = group.shape("in.state")[0]!;
-  const { loss, statistic, logProb, actorGradient, forward } = tolerances.dppo;
+  const { loss, statistic, logProb, actorGradient, criticGradient, forward } = tolerances.dppo;
   await Session.with(device, async (session) => {
     const values = session.floats(layout.load(group.tensors("actor")), "policy");
     const gradients = session.zeros(layout.length, "gradients");
@@ -182,12 +182,13 @@ async function compareUpdate(
       tape.backward(dlogp, -settings.ent_coef / rows);
       return outputs;
     });
-    comparison.add("log-probabilities", await session.read(kept.logProb), group.values("out.newlogprobs"), logProb, place);
+    const logProbs = (await session.read(kept.logProb)).map(clampLogProb);
+    comparison.add("log-probabilities", logProbs, group.values("out.newlogprobs").map(clampLogProb), logProb, place);
     const [policyLoss, kl, clipFraction, ratio] = (await session.read(results)) as unknown as [number, number, number, number];
     comparison.add("policy loss", [policyLoss], group.values("out.pg_loss"), statistic, place);
     comparison.add("KL", [kl], group.values("out.approx_kl"), statistic, place);
     comparison.add("clip fraction", [clipFraction], group.values("out.clipfrac"), { kind: "absolute", limit: 1.5 / rows }, place);
-    comparison.add("ratio", [ratio], group.values("out.ratio_mean"), loss, place);
+    comparison.add("ratio", [ratio], group.values("out.ratio_mean"), forward, place);
     const entropy = mean(await session.read(kept.entropy));
     comparison.add("entropy loss", [-entropy], group.values("out.entropy_loss"), forward, place);
     const spread = kept.spread === undefined ? (await session.read(kept.logStd)).map(Math.exp) : await session.read(kept.spread);
@@ -196,10 +197,10 @@ async function compareUpdate(
     comparison.addGradients("actor gradient", got, group.parameters("grad_actor"), actorGradient, place);
 
     const value = await criticUpdate(session, group, critic, settings.clip_vloss_coef, settings.vf_coef);
-    comparison.add("value loss", [value.loss], group.values("out.v_loss"), loss, place);
+    comparison.add("value loss", [value.loss], group.values("out.v_loss"), forward, place);
     const total = policyLoss - settings.ent_coef * entropy + settings.vf_coef * value.loss;
     comparison.add("total loss", [total], group.values("out.loss"), loss, place);
-    const criticGradient = await session.readByName(value.layout, session.floats(value.gradient, "critic gradient"));
-    comparison.addGradients("critic gradient", criticGradient, group.parameters("grad_critic"), actorGradient, place);
+    const gradientOfCritic = await session.readByName(value.layout, session.floats(value.gradient, "critic gradient"));
+    comparison.addGradients("critic gradient", gradientOfCritic, group.parameters("grad_critic"), criticGradient, place);
   });
 }

@@ -1,0 +1,102 @@
+import type { Device } from "../../../src/engine/device.ts";
+import { recordCloningLoss } from "../../../src/diffusion/cloning-loss.ts";
+import { DiffusionProcess } from "../../../src/diffusion/process.ts";
+import { adamStateLength, adamw } from "../../../src/kernels/optim/adamw.ts";
+import { ema } from "../../../src/kernels/optim/ema.ts";
+import { createDiffusionMlp } from "../../../src/nn/diffusion-mlp.ts";
+import type { GoldenComparison } from "../comparison.ts";
+import type { GoldenFile } from "../golden-file.ts";
+import { denoiserOptions } from "../package-options.ts";
+import type { PretrainCase } from "../policies.ts";
+import type { Reader } from "../reader.ts";
+import { Session } from "../session.ts";
+import { afterAdam, tolerances } from "../tolerances.ts";
+import { adamOptions } from "./optimizer.ts";
+
+/** `pretrain`: supervised steps of every case as one recorded program, run once a step. */
+export const readPretraining: Reader = async (golden, device, comparison) => {
+  const cases = golden.json("cases") as Record<string, PretrainCase>;
+  for (const [name, settings] of Object.entries(cases)) {
+    if (settings.network === "DiffusionMLP") await comparePretraining(golden.below(name), settings, device, comparison, name);
+    else comparison.unread(name, `the package has no reader for the network ${settings.network}`);
+  }
+};
+
+async function comparePretraining(
+  group: GoldenFile,
+  settings: PretrainCase,
+  device: Device,
+  comparison: GoldenComparison,
+  place: string,
+): Promise<void> {
+  const denoiser = createDiffusionMlp(denoiserOptions(settings.network_kwargs));
+  const { layout } = denoiser;
+  const process = new DiffusionProcess({
+    denoisingSteps: settings.denoising_steps,
+    predictsNoise: settings.predict_epsilon,
+  });
+  const [rows] = group.shape("step0.x0") as [number];
+  await Session.with(device, async (session) => {
+    const initial = layout.load(group.tensors("init"));
+    const values = session.floats(initial, "values");
+    const average = session.floats(initial, "average");
+    const gradients = session.zeros(layout.length, "gradients");
+    const [m, v] = [session.zeros(layout.length, "m"), session.zeros(layout.length, "v")];
+    const state = session.zeros(adamStateLength, "optimiser state");
+    const inputs = {
+      x0: session.zeros(rows * denoiser.width, "x0"),
+      state: session.zeros(rows * denoiser.conditionWidth, "state"),
+      time: session.words(new Float64Array(rows), "time"),
+      noise: session.zeros(rows * denoiser.width, "noise"),
+    };
+    const noised = session.zeros(rows * denoiser.width, "noised");
+    const loss = session.zeros(1, "loss");
+    const noisingTable = session.own(process.noisingTable(device));
+    const program = await session.record((recorder) => {
+      recordCloningLoss(recorder, denoiser, process, { values, gradients, ...inputs, noisingTable, loss, noised }, rows);
+      adamw(recorder, { parameters: values, gradient: gradients, m, v, state }, adamOptions(settings.opt));
+      ema(recorder, { parameters: values, average }, { decay: settings.ema_decay });
+    });
+    let stepCount = 0;
+    let isSettled = (_name: string, _element: number): boolean => true;
+    for (; group.has(`step${stepCount}.x0`); stepCount++) {
+      const step = group.below(`step${stepCount}`);
+      session.write(inputs.x0, step.values("x0"));
+      session.write(inputs.state, step.values("state"));
+      session.write(inputs.time, step.values("t"));
+      session.write(inputs.noise, step.values("noise"));
+      program.run();
+      const at = `${place}, step ${stepCount}`;
+      comparison.add("noised chunks", await session.read(noised), step.values("x_noisy"), tolerances.dppo.forward, at);
+      comparison.add("loss", await session.read(loss), step.values("loss"), tolerances.dppo.forward, at);
+      if (stepCount > 0) continue;
+      const expected = step.parameters("grad");
+      const got = await session.readByName(layout, gradients);
+      comparison.addGradients("parameter gradient", got, expected, tolerances.dppo.networkParameterGradient, at);
+      isSettled = settledElements(expected);
+    }
+    for (const [quantity, tensor, key] of [["parameters after the steps", values, `after${stepCount}`], ["average after the steps", average, `ema${stepCount}`]] as const) {
+      const got = await session.readByName(layout, tensor);
+      for (const [name, expected] of group.parameters(key)) {
+        const keep = (_: number, element: number): boolean => isSettled(name, element);
+        comparison.add(quantity, got.get(name)!.filter(keep), expected.filter(keep), afterAdam(settings.opt.lr), `${place} ${name}`);
+      }
+    }
+  });
+}
+
+const smallestShare = 1e-5;
+
+/**
+ * The first Adam step is nearly sign(g) · rate: where |g| is next to nothing beside its tensor's largest, 32 bits may have
+ * the other sign. Such elements are left out.
+ */
+export function settledElements(gradients: ReadonlyMap<string, ArrayLike<number>>): (name: string, element: number) => boolean {
+  const floors = new Map(
+    [...gradients].map(([name, values]) => [name, smallestShare * Array.from(values).reduce((most, g) => Math.max(most, Math.abs(g)), 0)]),
+  );
+  return (name, element) => {
+    const gradient = gradients.get(name);
+    return gradient === undefined || Math.abs(gradient[element]!) > floors.get(name)!;
+  };
+}
