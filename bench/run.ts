@@ -11,6 +11,7 @@ import { enableRelaxedSimd } from "../src/engine/create-device.js";
 import type { Suite, Workload } from "./workload.js";
 
 const suites: Readonly<Record<string, () => Promise<Suite>>> = {
+  kernels: async () => (await import("./kernels.js")).kernelsSuite,
   programs: async () => (await import("./programs.js")).programsSuite,
   envs: async () => (await import("./envs.js")).envsSuite,
 };
@@ -54,6 +55,11 @@ function short(value: number): string {
   return value === 0 ? "" : value >= 1000 ? Math.round(value).toLocaleString("en") : value.toPrecision(3);
 }
 
+/** Share of the measured ceiling, for people; machines have gflops_best and can divide. */
+function share(one: Workload, row: Row): string {
+  return one.ceiling === undefined || row.gflops_best === 0 ? "" : `${Math.round((100 * row.gflops_best) / one.ceiling)} %`;
+}
+
 async function time(one: Workload): Promise<Row> {
   const bench = new Bench({ time: seconds * 1000, iterations: 5, warmupTime: seconds * 200, warmupIterations: 2, throws: true });
   const { deviceMs } = one;
@@ -87,14 +93,14 @@ async function time(one: Workload): Promise<Row> {
 }
 
 enableRelaxedSimd();
-process.stdout.write(`${"workload".padEnd(34)}${"engine".padEnd(8)}${"variant".padEnd(14)}${"threads".padStart(7)}${"median ms".padStart(12)}${"min ms".padStart(12)}${"GFLOP/s".padStart(9)}${"items/s".padStart(12)}\n`);
+process.stdout.write(`${"workload".padEnd(34)}${"engine".padEnd(8)}${"variant".padEnd(14)}${"threads".padStart(7)}${"median ms".padStart(12)}${"min ms".padStart(12)}${"GFLOP/s".padStart(9)}${"of ceiling".padStart(12)}${"items/s".padStart(12)}\n`);
 for (const name of asked) {
   const suite = await suites[name]?.();
   if (suite === undefined) continue;
   for await (const one of suite({ threads, engines: flags.engine.split(","), filter: flags.filter })) {
     try {
       const row = await time(one);
-      process.stdout.write(`${row.workload.padEnd(34)}${row.engine.padEnd(8)}${row.variant.padEnd(14)}${String(row.threads).padStart(7)}${short(row.median_ms).padStart(12)}${short(row.min_ms).padStart(12)}${short(row.gflops_best).padStart(9)}${short(row.items_per_s).padStart(12)}\n`);
+      process.stdout.write(`${row.workload.padEnd(34)}${row.engine.padEnd(8)}${row.variant.padEnd(14)}${String(row.threads).padStart(7)}${short(row.median_ms).padStart(12)}${short(row.min_ms).padStart(12)}${short(row.gflops_best).padStart(9)}${share(one, row).padStart(12)}${short(row.items_per_s).padStart(12)}\n`);
       if (flags.json !== undefined) await appendFile(flags.json, `${JSON.stringify(row)}\n`);
     } finally {
       one.close();

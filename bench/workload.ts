@@ -8,6 +8,8 @@ export interface Workload {
   readonly threads: number;
   /** Useful work of one run: 2 per multiply-add of linear layers, in GFLOP; 0 where flops mean nothing. */
   readonly gflop: number;
+  /** What the device could do if it did nothing but multiply and add, GFLOP/s; left out where nobody measured it. */
+  readonly ceiling?: number;
   /** Things done by one run (environment steps, chunks, launches); 0 where counting means nothing. */
   readonly items: number;
   readonly device: string;
