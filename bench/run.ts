@@ -93,14 +93,14 @@ async function time(one: Workload): Promise<Row> {
 }
 
 enableRelaxedSimd();
-process.stdout.write(`${"workload".padEnd(34)}${"engine".padEnd(8)}${"variant".padEnd(14)}${"threads".padStart(7)}${"median ms".padStart(12)}${"min ms".padStart(12)}${"GFLOP/s".padStart(9)}${"of ceiling".padStart(12)}${"items/s".padStart(12)}\n`);
+process.stdout.write(`${"workload".padEnd(40)}${"engine".padEnd(8)}${"variant".padEnd(14)}${"threads".padStart(7)}${"median ms".padStart(12)}${"min ms".padStart(12)}${"GFLOP/s".padStart(9)}${"of ceiling".padStart(12)}${"items/s".padStart(12)}\n`);
 for (const name of asked) {
   const suite = await suites[name]?.();
   if (suite === undefined) continue;
   for await (const one of suite({ threads, engines: flags.engine.split(","), filter: flags.filter })) {
     try {
       const row = await time(one);
-      process.stdout.write(`${row.workload.padEnd(34)}${row.engine.padEnd(8)}${row.variant.padEnd(14)}${String(row.threads).padStart(7)}${short(row.median_ms).padStart(12)}${short(row.min_ms).padStart(12)}${short(row.gflops_best).padStart(9)}${share(one, row).padStart(12)}${short(row.items_per_s).padStart(12)}\n`);
+      process.stdout.write(`${row.workload.padEnd(40)}${row.engine.padEnd(8)}${row.variant.padEnd(14)}${String(row.threads).padStart(7)}${short(row.median_ms).padStart(12)}${short(row.min_ms).padStart(12)}${short(row.gflops_best).padStart(9)}${share(one, row).padStart(12)}${short(row.items_per_s).padStart(12)}\n`);
       if (flags.json !== undefined) await appendFile(flags.json, `${JSON.stringify(row)}\n`);
     } finally {
       one.close();
