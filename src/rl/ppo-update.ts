@@ -79,7 +79,12 @@ export interface PpoBatch {
 /** Names of the statistics of an update, in the order of the tensor that receives them. */
 export const ppoUpdateStatistics = [...ppoStatistics, "valueLoss", "cloningLoss"] as const;
 
-/** Records the losses of a minibatch and their gradients: actor and critic, forward and backward (spec 9.2, 9.3). */
+/**
+ * Records the losses of a minibatch and their gradients: actor and critic, forward and backward (spec 9.2, 9.3).
+ * `recordSteps` records the optimisers' steps; it is called when the gradients are there and before the stop flag can rise,
+ * because a minibatch that goes too far is still learned from, and only those after it are not (spec 9.4). Without a
+ * `targetKl` the steps can as well be recorded afterwards.
+ */
 export function recordPpoLoss(
   program: ProgramRecorder,
   model: PpoModel,
@@ -94,6 +99,7 @@ export function recordPpoLoss(
     readonly stop?: Tensor | undefined;
   },
   rows: { readonly transitions: number; readonly samples: number },
+  recordSteps?: () => void,
 ): void {
   const { denoiser, critic, process, tables, tunedSteps } = model;
   const { batch, statistics, stop } = tensors;
@@ -101,6 +107,13 @@ export function recordPpoLoss(
   const R = rows.transitions;
   const S = rows.samples;
   checkBatch(options, model, R, S);
+  const targetKl = options.targetKl ?? null;
+  if (targetKl !== null && (stop === undefined || recordSteps === undefined)) {
+    throw new DifftuneError("OPTION", "targetKl needs the stop flag and recordSteps.", {
+      hint: "The optimisers' steps stand between the gradients and the flag.",
+    });
+  }
+  const obeyed = stop === undefined ? { statistics } : { statistics, stop };
   const logProbRange = options.logProbRange === undefined ? ([-5, 2] as const) : options.logProbRange;
   const cloningWeight = options.cloningWeight ?? 0;
 
@@ -131,8 +144,6 @@ export function recordPpoLoss(
     reduction: options.reduction ?? "mean",
     clampOrder: "clampFirst",
   });
-  const klColumn = ppoStatistics.indexOf("approxKl");
-  const targetKl = options.targetKl ?? null;
   likelihood.backward(dLogProb);
 
   if (cloningWeight !== 0) {
@@ -145,7 +156,7 @@ export function recordPpoLoss(
     const partials = cloningLoss(program, { logp: imitated.logProb, dlogp: dImitated }, {
       count: batch.imitated.rows * width, logProbRange, gradientScale: cloningWeight,
     });
-    lossStatistics(program, partials, { statistics }, { at: ppoUpdateStatistics.indexOf("cloningLoss") });
+    lossStatistics(program, partials, obeyed, { at: ppoUpdateStatistics.indexOf("cloningLoss") });
     imitated.backward(dImitated);
     // Parameter by parameter: the gaps between them are undefined in a temporary, and must stay zero in the sum.
     for (const { name, isTrained } of denoiser.layout.parameters) {
@@ -161,13 +172,13 @@ export function recordPpoLoss(
   const valuePartials = valueLoss(program, {
     values: values.output, returns: batch.returns, oldValues: batch.oldValues, dvalues: dValues,
   }, { count: S, clip: options.valueClip ?? null, gradientScale: options.valueWeight ?? 0.5 });
-  lossStatistics(program, valuePartials, { statistics }, { at: ppoUpdateStatistics.indexOf("valueLoss") });
+  lossStatistics(program, valuePartials, obeyed, { at: ppoUpdateStatistics.indexOf("valueLoss") });
   values.backward(dValues);
 
-  // Last, because the flag must not yet be up when this minibatch's own step is taken: the reference stops after it.
-  lossStatistics(program, policyPartials, { statistics, ...(stop === undefined ? {} : { stop }) }, {
+  recordSteps?.();
+  lossStatistics(program, policyPartials, obeyed, {
     at: 0,
-    ...(targetKl === null || stop === undefined ? {} : { stopAbove: { column: klColumn, limit: targetKl } }),
+    ...(targetKl === null ? {} : { stopAbove: { column: ppoStatistics.indexOf("approxKl"), limit: targetKl } }),
   });
 }
 
