@@ -4,9 +4,10 @@ import { nearestName } from "../core/options.js";
 import { version } from "../core/version.js";
 import { exitCodes, type Command } from "./command.js";
 import { doctor } from "./doctor.js";
+import { quickstart } from "./quickstart.js";
 import { printError, printLine, printUsage } from "./terminal.js";
 
-const commands: Readonly<Record<string, Command>> = { doctor };
+const commands: Readonly<Record<string, Command>> = { quickstart, doctor };
 
 const program = {
   meta: { name: "difftune", description: "Fine-tune robot diffusion policies in JavaScript.", version },

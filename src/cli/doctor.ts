@@ -4,6 +4,8 @@ import { version } from "../core/version.js";
 import { createDevice } from "../engine/create-device.js";
 import type { DeviceInfo, EngineName } from "../engine/device.js";
 import { exitCodes, type Command } from "./command.js";
+import type { SelfTestRow } from "../kernels/self-test/self-test.js";
+import { formatSelfTest, runSelfTest } from "./self-test-table.js";
 import { isQuietChild, runQuietly } from "./quiet-child.js";
 import { formatPairs, printLine } from "./terminal.js";
 
@@ -11,6 +13,7 @@ interface EngineReport {
   readonly info: DeviceInfo | undefined;
   /** Why there is no device. */
   readonly problem: string | undefined;
+  readonly selfTest: readonly SelfTestRow[];
 }
 
 interface Report {
@@ -26,9 +29,9 @@ interface Report {
 async function examineEngine(engine: EngineName): Promise<EngineReport> {
   try {
     using device = await createDevice({ engine });
-    return { info: device.info, problem: undefined };
+    return { info: device.info, problem: undefined, selfTest: await runSelfTest(device) };
   } catch (error) {
-    if (error instanceof DifftuneError) return { info: undefined, problem: error.message };
+    if (error instanceof DifftuneError) return { info: undefined, problem: error.message, selfTest: [] };
     throw error;
   }
 }
@@ -63,14 +66,22 @@ function formatReport(report: Report): string {
   ]);
 }
 
-/** `difftune doctor`: what this machine offers, for a person or for a bug report. */
+/** `difftune doctor`: what this machine offers and whether every kernel is right on it, for a person or a bug report. */
 export const doctor: Command = {
-  meta: { name: "doctor", description: "Report what this machine offers." },
+  meta: { name: "doctor", description: "Report what this machine offers and test every kernel on it." },
   args: { json: { type: "boolean", description: "Print one JSON object." } },
   execute: async ({ json }) => {
     if (!isQuietChild()) return runQuietly();
     const report = await collectReport();
-    printLine(json === true ? JSON.stringify(report) : formatReport(report));
-    return report.engines.wasm.info === undefined ? exitCodes.failed : exitCodes.done;
+    if (json === true) {
+      printLine(JSON.stringify(report));
+    } else {
+      printLine(formatReport(report));
+      for (const [engine, { selfTest }] of Object.entries(report.engines)) {
+        if (selfTest.length > 0) printLine(`\n${engine}\n${formatSelfTest(selfTest)}`);
+      }
+    }
+    const isSound = Object.values(report.engines).every(({ selfTest }) => selfTest.every((row) => row.passed));
+    return isSound && report.engines.wasm.info !== undefined ? exitCodes.done : exitCodes.failed;
   },
 };

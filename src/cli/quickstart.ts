@@ -1,0 +1,111 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { cloneBehaviour, sampleChunks, toyMixture, type CloningEvent } from "../algorithms/cloning.js";
+import { DiffusionProcess } from "../diffusion/process.js";
+import { createDevice } from "../engine/create-device.js";
+import type { Device } from "../engine/device.js";
+import { encodePng } from "../envs/drawing/encode.js";
+import { createDiffusionMlp } from "../nn/diffusion-mlp.js";
+import { exitCodes, type Command } from "./command.js";
+import { engineArgument, readEngine, readWholeNumber } from "./options.js";
+import { ProgressLine } from "./progress.js";
+import { scatterPicture, scatterText } from "./scatter.js";
+import { formatSelfTest, runSelfTest } from "./self-test-table.js";
+import { formatPairs, printLine } from "./terminal.js";
+
+const mixture = { modes: 8, radius: 0.7, spread: 0.05 } as const;
+const dataRows = 4096;
+const sampleRows = 1024;
+const denoisingSteps = 20;
+
+const hidden = [128, 128, 128];
+const rate = 5e-3;
+
+/** What counts as learned: every mode found, and few samples between them. The best possible denoiser gets 0.94 in 20 steps. */
+const leastNearShare = 0.7;
+
+interface Judgement {
+  /** Modes that got at least half of their share of the samples. */
+  readonly modesFound: number;
+  /** Share of samples within three deviations of a mode; 0.989 for the mixture itself. */
+  readonly nearShare: number;
+}
+
+function judge(points: ArrayLike<number>): Judgement {
+  const { modes, radius, spread } = mixture;
+  const counts = new Array<number>(modes).fill(0);
+  let near = 0;
+  const rows = points.length / 2;
+  for (let row = 0; row < rows; row++) {
+    const [x, y] = [points[2 * row]!, points[2 * row + 1]!];
+    const turn = Math.round((Math.atan2(y, x) / (2 * Math.PI)) * modes);
+    const mode = ((turn % modes) + modes) % modes;
+    const angle = (2 * Math.PI * mode) / modes;
+    counts[mode] = counts[mode]! + 1;
+    if (Math.hypot(x - radius * Math.cos(angle), y - radius * Math.sin(angle)) <= 3 * spread) near += 1;
+  }
+  return { modesFound: counts.filter((count) => count >= rows / modes / 2).length, nearShare: near / rows };
+}
+
+function describe({ step, steps, loss }: CloningEvent, startedMs: number): string {
+  const perStep = (performance.now() - startedMs) / step;
+  return `training: step ${step} of ${steps}, loss ${loss.toFixed(4)}, ${perStep.toFixed(1)} ms a step`;
+}
+
+async function train(device: Device, steps: number, seed: number): Promise<{ data: Float32Array; samples: Float32Array }> {
+  const denoiser = createDiffusionMlp({ actionSize: 2, horizon: 1, conditionWidth: 1, hidden });
+  const process = new DiffusionProcess({ denoisingSteps });
+  const set = toyMixture(dataRows, seed, mixture);
+  const progress = new ProgressLine();
+  const started = performance.now();
+  const training = cloneBehaviour(device, denoiser, process, set, { steps, seed, rate });
+  let last: CloningEvent | undefined;
+  for (;;) {
+    const next = await training.next();
+    if (next.done === true) {
+      if (last !== undefined) progress.end(describe(last, started));
+      const samples = await sampleChunks(device, denoiser, process, next.value, new Float32Array(sampleRows), { seed });
+      return { data: set.chunks.subarray(0, 2 * sampleRows), samples };
+    }
+    last = next.value;
+    progress.show(describe(last, started));
+  }
+}
+
+/** `difftune quickstart`: the self-test, then a denoiser that learns a ring of Gaussians, in under a minute. */
+export const quickstart: Command = {
+  meta: { name: "quickstart", description: "Test the engine, then train a small diffusion model and draw what it learned." },
+  args: {
+    engine: engineArgument,
+    steps: { type: "string", description: "Training steps.", default: "4000" },
+    seed: { type: "string", description: "Seed of data, parameters and noise.", default: "0" },
+    out: { type: "string", description: "Folder of the picture.", default: "runs/quickstart" },
+  },
+  execute: async ({ engine, steps, seed, out }) => {
+    const stepCount = readWholeNumber("steps", steps, 1, 1_000_000);
+    const seedNumber = readWholeNumber("seed", seed, 0, 0xffffffff);
+    using device = await createDevice({ engine: readEngine(engine) });
+    printLine(`engine     ${device.info.description}`);
+    const rows = await runSelfTest(device);
+    if (rows.some((row) => !row.passed)) {
+      printLine(formatSelfTest(rows.filter((row) => !row.passed)));
+      return exitCodes.failed;
+    }
+    const { data, samples } = await train(device, stepCount, seedNumber);
+    const folder = path.resolve(String(out));
+    await mkdir(folder, { recursive: true });
+    const file = path.join(folder, "mixture.png");
+    await writeFile(file, await encodePng(scatterPicture([
+      { title: "data", points: data, colour: [40, 44, 52, 0.5] },
+      { title: "samples", points: samples, colour: [31, 111, 235, 0.5] },
+    ])));
+    const { modesFound, nearShare } = judge(samples);
+    printLine(scatterText(samples, 48));
+    printLine(formatPairs([
+      ["modes", `${modesFound} of ${mixture.modes} found`],
+      ["samples", `${(100 * nearShare).toFixed(1)} % within three deviations of a mode (the data: ${(100 * judge(data).nearShare).toFixed(1)} %)`],
+      ["picture", path.relative("", file)],
+    ]));
+    return modesFound === mixture.modes && nearShare >= leastNearShare ? exitCodes.done : exitCodes.failed;
+  },
+};
