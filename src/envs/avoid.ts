@@ -202,6 +202,14 @@ export class Avoid implements VectorEnvironment {
     return drawAvoid([], { width, obstacles: this.options.obstacles, hand: { actual: [actualX, actualY], desired: [desiredX, desiredY] } });
   }
 
+  save(): Uint8Array {
+    return this.#batch.save();
+  }
+
+  restore(saved: Uint8Array): void {
+    this.#batch.restore(saved);
+  }
+
   close(): void {
     this.#batch.close();
   }

@@ -37,6 +37,9 @@ const environmentsPerThread = 8;
 /** Each thread takes about this many grains, so that none waits long for the slowest. */
 const grainsPerThread = 8;
 
+/** Words in front of a saved state: seven that name what it is of, and a checksum. */
+const savedWords = 8;
+
 /** What a kind of environment tells its batch. */
 export interface BatchKind {
   /** Prefix of its functions in the module. */
@@ -87,6 +90,8 @@ export class Batch {
   readonly #jobWords: Uint32Array;
   readonly #seeds: Uint32Array;
   readonly #starts: Float64Array;
+  /** Everything behind the header: states, seeds, observations, tables. */
+  readonly #content: Uint8Array;
   readonly #header: Uint32Array;
   readonly #nextWord: number;
   readonly #statusWord: number;
@@ -100,7 +105,16 @@ export class Batch {
   #isBusy = false;
   #isClosed = false;
 
-  private constructor(kind: BatchKind, settings: BatchSettings, physics: Physics, memory: LinearMemory, pointer: number, job: number, team: ThreadTeam | undefined) {
+  private constructor(
+    kind: BatchKind,
+    settings: BatchSettings,
+    physics: Physics,
+    memory: LinearMemory,
+    pointer: number,
+    bytes: number,
+    job: number,
+    team: ThreadTeam | undefined,
+  ) {
     this.#kind = kind;
     this.#settings = settings;
     this.physics = physics;
@@ -112,7 +126,9 @@ export class Batch {
     this.threads = team?.threads ?? 1;
     const { count, actionSteps, observationSteps } = settings;
     const at = (name: string) => physics.constant(name) / 4;
-    this.#header = memory.u32(pointer, physics.constant("BATCH_HEADER_BYTES") / 4);
+    const headerBytes = physics.constant("BATCH_HEADER_BYTES");
+    this.#header = memory.u32(pointer, headerBytes / 4);
+    this.#content = memory.u8(pointer + headerBytes, bytes - headerBytes);
     const place = (name: string) => this.#header[at(name)]!;
     const window = count * observationSteps * place("BATCH_OBSERVATION_SIZE");
     const columns = [...commonEpisodeColumns, ...kind.episodeColumns];
@@ -180,7 +196,7 @@ export class Batch {
       blocks.push(job);
       physics.call(`${kind.prefix}_batch_init`)(pointer, ...shape);
       const team = threads === 1 ? undefined : await ThreadTeam.create(memory, physics.module, teamExports(physics), { threads });
-      return new Batch(kind, settings, physics, memory, pointer, job, team);
+      return new Batch(kind, settings, physics, memory, pointer, bytes, job, team);
     } catch (error) {
       for (const block of blocks) memory.free(block);
       throw error;
@@ -243,6 +259,44 @@ export class Batch {
     const status = this.#checkActions(this.pointer, 0, count);
     if (status !== 0) throw actionError(status - 1, actions[status - 1], actionSteps, actionSpace);
     return this.#runTeam(this.#team, this.#operations.step)?.then(() => this.result) ?? this.result;
+  }
+
+  /** The state of all environments and the seeds to come; an environment made with the same options goes on from it. */
+  save(): Uint8Array {
+    this.#enter();
+    if (!this.#hasStarted) {
+      throw new DifftuneError("ENVIRONMENT", `Environment "${this.#kind.name}" has no state before its first reset.`, { hint: "Call reset() first." });
+    }
+    const saved = new Uint8Array(4 * savedWords + this.#content.length);
+    saved.set(this.#content, 4 * savedWords);
+    new Uint32Array(saved.buffer, 0, savedWords).set([...this.#identity(), checksum(this.#content)]);
+    return saved;
+  }
+
+  /** Goes on from a saved state. One of other options, cut off or damaged, is refused and nothing moves. */
+  restore(saved: Uint8Array): void {
+    this.#enter();
+    const expected = 4 * savedWords + this.#content.length;
+    const words = new Uint32Array(saved.length === expected ? saved.slice(0, 4 * savedWords).buffer : savedWords);
+    const content = saved.subarray(4 * savedWords);
+    if (!this.#identity().every((word, index) => words[index] === word)) {
+      throw new DifftuneError("FORMAT", `The saved state is not one of "${this.#kind.name}" with these options.`, {
+        hint: "Count, chunk, stacked observations and kind of observation must be those it was saved with.",
+        expected,
+        got: saved.length,
+      });
+    }
+    if (words[savedWords - 1] !== checksum(content)) {
+      throw new DifftuneError("FORMAT", `The saved state of "${this.#kind.name}" is damaged.`, { hint: "Use an older one." });
+    }
+    this.#content.set(content);
+    this.#hasStarted = true;
+  }
+
+  /** What a saved state must agree in. */
+  #identity(): number[] {
+    const names = ["BATCH_KIND", "BATCH_COUNT", "BATCH_CHUNK", "BATCH_STACKED", "BATCH_OBSERVATION_KIND", "BATCH_RECORD", "BATCH_STATE_STRIDE"];
+    return names.map((name) => this.#header[this.physics.constant(name) / 4]!);
   }
 
   /** Refuses a number that names no environment, and any use after `close`. */
@@ -308,4 +362,11 @@ export class Batch {
 function teamExports(physics: Physics): TeamExports {
   const [run, start] = [physics.call("run"), physics.call("start")];
   return { run: (job) => { run(job); }, start: (control, job) => { start(control, job); } };
+}
+
+/** FNV-1a. */
+function checksum(bytes: Uint8Array): number {
+  let value = 0x811c9dc5;
+  for (const byte of bytes) value = Math.imul(value ^ byte, 0x01000193);
+  return value >>> 0;
 }

@@ -178,6 +178,13 @@ export interface VectorEnvironment extends Disposable {
   outcome(index: number, episode?: "finished" | "running"): EpisodeOutcome;
   /** Draws environment `index` as it stands. */
   render(index?: number): Image;
+  /**
+   * The state of all environments and the seeds to come, so that a stopped run can be resumed: `restore` in an environment
+   * made with the same options, and the same bits follow. Plain environments of a user cannot be saved.
+   */
+  save?(): Uint8Array;
+  /** Goes on from what `save` gave. */
+  restore?(saved: Uint8Array): void;
   /** Gives everything back. Twice is once. */
   close(): void;
 }

@@ -260,6 +260,14 @@ export class PushT implements VectorEnvironment {
     }
   }
 
+  save(): Uint8Array {
+    return this.#batch.save();
+  }
+
+  restore(saved: Uint8Array): void {
+    this.#batch.restore(saved);
+  }
+
   close(): void {
     this.#batch.close();
   }
