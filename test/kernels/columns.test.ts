@@ -165,3 +165,8 @@ proveAgreement(columnSumSpec, { relative: 2e-6 }, 90, ([rows, columns, offset, s
   params: { rows, columns, stride, offset, blockRows: 7, scale: 2 },
   inputs: { x: testNumbers((rows - 1) * stride + offset + columns, seed) },
 }));
+
+proveAgreement(rowGatherU32Spec, "bits", 90, ([rows, width, sourceRows, divisor], seed) => ({
+  params: { rows, width, sourceRows, indexOffset: 0, divisor, quotientStride: 2, remainderStride: 1, base: 1 },
+  inputs: { source: testIndices(sourceRows * width, seed, 2 ** 32), index: testIndices(rows, seed, sourceRows) },
+}));

@@ -313,3 +313,21 @@ proveAgreement(denoiseStepSpec, { absolute: 1e-5 }, 60, ([rows, width, noiseOffs
     inputs: { x, network, noise: testNumbers(noiseOffset + rows * width, seed, 4), schedule: table(setting.steps) },
   };
 });
+
+function agreementCase(sizes: readonly [number, number, number, number], seed: number) {
+  const [rows, width, draw] = sizes;
+  const setting = settings[draw % settings.length]!;
+  const step = stepsOf(rows, setting.steps.length, seed);
+  return { params: params(rows, width, setting), inputs: { ...inputs(rows, width, step, setting, seed), step, schedule: table(setting.steps) } };
+}
+
+proveAgreement(denoiseMeanSpec, { absolute: 1e-5, relative: 2e-6 }, 60, agreementCase);
+
+proveAgreement(denoiseMeanBackwardSpec, { relative: 2e-6 }, 60, (sizes, seed) => {
+  const one = agreementCase(sizes, seed);
+  const count = sizes[0] * sizes[1];
+  return {
+    params: { ...one.params, hasDx: 1 },
+    inputs: { ...one.inputs, dmean: testNumbers(count, seed + 3), dx: new Float32Array(count) },
+  };
+});

@@ -176,3 +176,13 @@ proveAgreement(gaussianKlSpec, { relative: 4e-6 }, 60, ([rows, width, which], se
 });
 
 proveAgreement(diagonalGaussianKlSpec, { absolute: 1e-6, relative: 4e-6 }, 60, ([rows, width], seed) => ({ params: { rows, width }, inputs: diagonal(rows, width, seed) }));
+
+proveAgreement(gaussianKlBackwardAddSpec, { relative: 2e-6 }, 60, ([rows, width, which], seed) => {
+  const { params, inputs } = sharedCases(rows, width, seed)[which % 2]!;
+  return { params: { ...params, scale: 0.5 }, inputs: { ...inputs, dmean: testNumbers(rows * width, seed + 2) } };
+});
+
+proveAgreement(diagonalGaussianKlBackwardAddSpec, { relative: 4e-6 }, 60, ([rows, width], seed) => ({
+  params: { rows, width, scale: 0.5 },
+  inputs: { ...diagonal(rows, width, seed), dmean: testNumbers(rows * width, seed + 1), dlogstd: testNumbers(rows * width, seed + 2) },
+}));

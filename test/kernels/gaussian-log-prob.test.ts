@@ -142,3 +142,12 @@ proveAgreement(gaussianLogProbSpec, { absolute: 4e-6, relative: 2e-6 }, 60, ([ro
   const one = sourcesOf(rows, width, given)[source % 4]!;
   return { params: { rows, width, ...one.params }, inputs: { value: given.value, mean: given.mean, ...one.buffers } };
 });
+
+proveAgreement(gaussianLogProbBackwardSpec, { relative: 4e-6 }, 60, ([rows, width, source], seed) => {
+  const given = inputs(rows, width, seed);
+  const one = sourcesOf(rows, width, given)[source % 4]!;
+  return {
+    params: { rows, width, ...one.params, hasDlogstd: 1 },
+    inputs: { dlogp: testNumbers(rows * width, seed + 1), value: given.value, mean: given.mean, dlogstd: new Float32Array(rows * width), ...one.buffers },
+  };
+});
