@@ -40,10 +40,12 @@ export const ON_TABLE: usize = 1952;
 export const GOAL_HEIGHT: usize = 1968;
 /** Eigenvector of the least eigenvalue last clipped, 6 f64 of lane 0, then 6 of lane 1; zero where there is none. */
 export const LOWEST: usize = 1984;
-/** Scratch of the scalar paths, f64. */
-export const SCRATCH: usize = 2080;
+/** TASK in elbow axes about the wrist: angular, then linear. */
+export const WRIST_TASK: usize = 2080;
+/** Scratch between the functions of a step. */
+export const SCRATCH: usize = 2176;
 /** Bytes of two arms: the map above and 256 numbers of scratch. */
-export const ARM_BYTES: usize = 2080 + 2048;
+export const ARM_BYTES: usize = 2176 + 2048;
 
 /** pi/4, by which the stored angle of joint 7 is less than the joint's own. */
 export const HAND_TURN: f64 = 0.7853981633974483;

@@ -26,7 +26,7 @@
 // maximising over the joint range: 2.38), so sigma_min(J) cannot fall faster than 3 |dq*|. A Cholesky factorisation of
 // A - sigma^2 I that succeeds proves sigma_min > sigma; the slack sigma - 0.1 is used up by the motion before the next
 // proof is needed. A lane whose proof fails takes the eigen-decomposition of arm-reference-general.ts.
-import { GOAL, GOAL_HEIGHT, HAND_TURN, REF, REF_COS, REF_OLD, REF_SIN, SLACK, TASK, WANTED } from "./arm-lanes";
+import { GOAL, GOAL_HEIGHT, HAND_TURN, REF, REF_COS, REF_OLD, REF_SIN, SLACK, TASK, WANTED, WRIST_TASK } from "./arm-lanes";
 import { generalVelocity } from "./arm-reference-general";
 import { ELBOW, FOREARM, SHOULDER_HEIGHT, TOOL, UPPER_ARM, WRIST } from "./arm-model";
 import { add, both, bounded, cross2, dot2, dot3, lanes, mul, neg, sub, times } from "./lanes";
@@ -75,7 +75,11 @@ export function advanceReference(at: usize): void {
   iterate(at);
 }
 
-function iterate(at: usize): void {
+/**
+ * Where the hand is and which way it should go: the task velocity, in world axes to TASK, and to WRIST_TASK in elbow axes
+ * with its linear part moved from the tool centre point to the wrist.
+ */
+function aim(at: usize): void {
   const s1 = v128.load(at, REF_SIN), c1 = v128.load(at, REF_COS);
   const s2 = v128.load(at, REF_SIN + 16), c2 = v128.load(at, REF_COS + 16);
   const s3 = v128.load(at, REF_SIN + 32), c3 = v128.load(at, REF_COS + 32);
@@ -124,12 +128,14 @@ function iterate(at: usize): void {
   const e0 = sub(cross2(c7, z5, s7, z6), dot2(s1, x7, c1, y7));
   const e1 = add(dot2(c7, z6, s7, z5), cross2(c1, x7, s1, y7));
   const e2 = neg(dot2(s1, evenTurned, c1, oddTurned));
+  v128.store(at, ux, TASK), v128.store(at, uy, TASK + 16), v128.store(at, uz, TASK + 32);
   const turnLimit = both(ORIENTATION_LIMIT);
   const ox = times(bounded(mul(e0, inverse), turnLimit), TURN_GAIN);
   const oy = times(bounded(mul(e1, inverse), turnLimit), TURN_GAIN);
   const oz = times(bounded(mul(e2, inverse), turnLimit), TURN_GAIN);
 
-  // Task velocity in elbow axes: angular g, linear b moved from the tool centre point to the wrist.
+  v128.store(at, ox, TASK + 48), v128.store(at, oy, TASK + 64), v128.store(at, oz, TASK + 80);
+
   const vx = dot2(c1, ux, s1, uy), vy = cross2(c1, uy, s1, ux);
   const wx = dot2(c1, ox, s1, oy), wy = cross2(c1, oy, s1, ox);
   const gx = dot3(xx, wx, yx, wy, zx, oz);
@@ -138,6 +144,20 @@ function iterate(at: usize): void {
   const bx = sub(dot3(xx, vx, yx, vy, zx, uz), cross2(gy, dz, gz, h));
   const by = sub(dot3(xy, vx, yy, vy, zy, uz), cross2(gz, dx, gx, dz));
   const bz = sub(dot3(xz, vx, yz, vy, zz, uz), cross2(gx, h, gy, dx));
+  v128.store(at, gx, WRIST_TASK), v128.store(at, gy, WRIST_TASK + 16), v128.store(at, gz, WRIST_TASK + 32);
+  v128.store(at, bx, WRIST_TASK + 48), v128.store(at, by, WRIST_TASK + 64), v128.store(at, bz, WRIST_TASK + 80);
+}
+
+function iterate(at: usize): void {
+  aim(at);
+  const gx = v128.load(at, WRIST_TASK), gy = v128.load(at, WRIST_TASK + 16), gz = v128.load(at, WRIST_TASK + 32);
+  const bx = v128.load(at, WRIST_TASK + 48), by = v128.load(at, WRIST_TASK + 64), bz = v128.load(at, WRIST_TASK + 80);
+  const s4 = v128.load(at, REF_SIN + 48), c4 = v128.load(at, REF_COS + 48);
+  const s5 = v128.load(at, REF_SIN + 64), c5 = v128.load(at, REF_COS + 64);
+  const s6 = v128.load(at, REF_SIN + 80), c6 = v128.load(at, REF_COS + 80);
+  const one = both(ONE);
+  const rx = add(times(sub(c4, one), ELBOW), times(s4, UPPER_ARM));
+  const ry = add(sub(both(FOREARM), times(s4, ELBOW)), times(c4, UPPER_ARM));
 
   // (m, x4) from v_x, v_y, with x7 left open: m = m0 - 0.0825 k7 x7, x4 = x40 - r_x k7 x7.
   const elbow = add(times(ry, ELBOW), times(rx, FOREARM));
@@ -162,6 +182,9 @@ function iterate(at: usize): void {
   const np = mul(cross2(beta, f3p, c4, f2p), inverseR), nn = mul(cross2(beta, f3n, c4, f2n), inverseR);
   const leverP = mul(k7, x7p), leverN = mul(k7, c5);
   const mp = sub(m0, times(leverP, ELBOW)), mn = neg(times(leverN, ELBOW));
+  const s2 = v128.load(at, REF_SIN + 16), c2 = v128.load(at, REF_COS + 16);
+  const s3 = v128.load(at, REF_SIN + 32), c3 = v128.load(at, REF_COS + 32);
+  const zy = add(mul(c4, c2), mul(s4, mul(c3, s2)));
   // x1 from s2 x1 + c3 k + s3 m = 0 with k = kp + tau kn, m = mp + tau mn; null direction (x1, tau) = (-B, s2).
   const B = dot2(c3, kn, s3, mn);
   const shoulder = dot2(s2, s2, B, B);
@@ -202,9 +225,7 @@ function iterate(at: usize): void {
   let slack = v128.load(at, SLACK);
   const unproved = f64x2.lt(slack, lanes(0));
   if (v128.any_true(unproved)) {
-    slack = v128.bitselect(provedSlack(
-      s5, c5, s6, c6, c4, s4, s3, c3, zx, zy, zz, rx, ry, beta, gamma, add(mul(X, beta), mul(c2, gamma)), dx, h, dz,
-    ), slack, unproved);
+    slack = v128.bitselect(provedSlack(at), slack, unproved);
   }
   const general = v128.or(
     f64x2.lt(slack, lanes(0)),
@@ -216,8 +237,6 @@ function iterate(at: usize): void {
   if (v128.any_true(general)) {
     v128.store(at, w1, WANTED), v128.store(at, w2, WANTED + 16), v128.store(at, w3, WANTED + 32), v128.store(at, w4, WANTED + 48);
     v128.store(at, w5, WANTED + 64), v128.store(at, w6, WANTED + 80), v128.store(at, w7, WANTED + 96);
-    v128.store(at, ux, TASK), v128.store(at, uy, TASK + 16), v128.store(at, uz, TASK + 32);
-    v128.store(at, ox, TASK + 48), v128.store(at, oy, TASK + 64), v128.store(at, oz, TASK + 80);
     const mask = i64x2.bitmask(general);
     if (mask & 1) generalVelocity(at, 0);
     if (mask & 2) generalVelocity(at, 8);
@@ -260,10 +279,19 @@ function move(at: usize, offset: usize, q: v128, step: v128): void {
  * The slack sigma - 0.1 that a Cholesky factorisation of J J^T - sigma^2 I proves, about the tool centre point in elbow
  * axes, for the largest of the three sigma that succeeds; -1 where none does.
  */
-function provedSlack(
-  s5: v128, c5: v128, s6: v128, c6: v128, c4: v128, s4: v128, s3: v128, c3: v128, zx: v128, zy: v128, zz: v128,
-  rx: v128, ry: v128, beta: v128, gamma: v128, lift: v128, dx: v128, dy: v128, dz: v128,
-): v128 {
+function provedSlack(at: usize): v128 {
+  const s2 = v128.load(at, REF_SIN + 16), c2 = v128.load(at, REF_COS + 16);
+  const s3 = v128.load(at, REF_SIN + 32), c3 = v128.load(at, REF_COS + 32);
+  const s4 = v128.load(at, REF_SIN + 48), c4 = v128.load(at, REF_COS + 48);
+  const s5 = v128.load(at, REF_SIN + 64), c5 = v128.load(at, REF_COS + 64);
+  const s6 = v128.load(at, REF_SIN + 80), c6 = v128.load(at, REF_COS + 80);
+  const X = neg(mul(c3, s2));
+  const zx = dot2(c4, X, s4, c2), zy = cross2(c4, c2, s4, X), zz = neg(mul(s3, s2));
+  const rx = add(times(sub(c4, both(ONE)), ELBOW), times(s4, UPPER_ARM));
+  const ry = add(sub(both(FOREARM), times(s4, ELBOW)), times(c4, UPPER_ARM));
+  const beta = dot2(c4, ry, s4, rx), gamma = cross2(s4, ry, c4, rx), lift = dot2(X, beta, c2, gamma);
+  const e = add(times(c6, WRIST), times(s6, TOOL)), dx = mul(c5, e), dz = neg(mul(s5, e));
+  const dy = sub(times(s6, WRIST), times(c6, TOOL));
   // Columns (v about the wrist; omega) of the table above; v about the tool centre point is v + omega x d.
   const o2x = mul(c4, s3), o2y = neg(mul(s4, s3)), o2z = neg(c3);
   const o7x = mul(c5, s6), o7y = neg(c6), o7z = neg(mul(s5, s6));
