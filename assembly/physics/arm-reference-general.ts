@@ -21,12 +21,14 @@ export function generalVelocity(at: usize, lane: usize): void {
     const row = chain + i * 48, column = jacobian + (i << 3);
     const zx = load<f64>(row), zy = load<f64>(row, 8), zz = load<f64>(row, 16);
     const rx = tx - load<f64>(row, 24), ry = ty - load<f64>(row, 32), rz = tz - load<f64>(row, 40);
-    store<f64>(column, zy * rz - zz * ry), store<f64>(column, zz * rx - zx * rz, 56), store<f64>(column, zx * ry - zy * rx, 112);
+    store<f64>(column, zy * rz - zz * ry), store<f64>(column, zz * rx - zx * rz, 56);
+    store<f64>(column, zx * ry - zy * rx, 112);
     store<f64>(column, zx, 168), store<f64>(column, zy, 224), store<f64>(column, zz, 280);
   }
   const rest = at + REST;
-  store<f64>(rest, pull(at, lane, 0, 0)), store<f64>(rest, pull(at, lane, 1, 0.174), 8), store<f64>(rest, pull(at, lane, 2, 0), 16);
-  store<f64>(rest, pull(at, lane, 3, -0.872), 24), store<f64>(rest, pull(at, lane, 4, 0), 32), store<f64>(rest, pull(at, lane, 5, 1.222), 40);
+  store<f64>(rest, pull(at, lane, 0, 0)), store<f64>(rest, pull(at, lane, 1, 0.174), 8);
+  store<f64>(rest, pull(at, lane, 2, 0), 16), store<f64>(rest, pull(at, lane, 3, -0.872), 24);
+  store<f64>(rest, pull(at, lane, 4, 0), 32), store<f64>(rest, pull(at, lane, 5, 1.222), 40);
   store<f64>(rest, pull(at, lane, 6, 0.785 - HAND_TURN), 48);
 
   const square = at + SQUARE, residual = at + RESIDUAL;

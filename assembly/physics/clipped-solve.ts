@@ -74,7 +74,8 @@ function lift(a: usize, guess: usize, scratch: usize, floor: f64): bool {
 
 /** Writes A v to `image`; returns v.A v for a unit vector v. */
 function rayleigh(a: usize, v: usize, image: usize): f64 {
-  const x0 = load<f64>(v), x1 = load<f64>(v, 8), x2 = load<f64>(v, 16), x3 = load<f64>(v, 24), x4 = load<f64>(v, 32), x5 = load<f64>(v, 40);
+  const x0 = load<f64>(v), x1 = load<f64>(v, 8), x2 = load<f64>(v, 16);
+  const x3 = load<f64>(v, 24), x4 = load<f64>(v, 32), x5 = load<f64>(v, 40);
   let sum = 0.0;
   for (let i: usize = 0; i < 6; i++) {
     const row = a + i * 48;
