@@ -22,6 +22,8 @@ export const tolerances = {
     /** The same against the reference's own chain of 32-bit operations. */
     tableOf32Bits: relative(2e-5),
     forward: relative(1e-5),
+    /** The same for numbers of about 1 that may happen to be next to 0. */
+    forwardAbsolute: absolute(1e-5),
     gradient: relative(1e-4),
     networkOutput: relative(2e-6),
     networkInputGradient: relative(5e-6),
@@ -34,7 +36,7 @@ export const tolerances = {
     /** The whole loss of an update. */
     loss: relative(1e-3),
     /** Means of ratios around 1, whose true value may be next to nothing. */
-    statistic: absolute(1e-6),
+    statistic: absolute(5e-6),
     actorGradient: vector(1e-3),
     criticGradient: vector(1e-5),
     /** Pure functions of the host, in 64 bits. */
