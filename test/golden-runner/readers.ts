@@ -5,6 +5,7 @@ import { readKl } from "./readers/gaussian-kl.ts";
 import { readAlignmentNet, readDiffusionMlp } from "./readers/networks.ts";
 import { readOptimizer } from "./readers/optimizer.ts";
 import { readAdvantages, readRewardScale } from "./readers/returns.ts";
+import { readEnsemble, readPreferences } from "./readers/preferences.ts";
 import { readPpo } from "./readers/ppo.ts";
 import { readPretraining } from "./readers/pretrain.ts";
 import { readSampling } from "./readers/sampling.ts";
@@ -22,6 +23,8 @@ export const readers: Readonly<Record<string, Reader | undefined>> = {
   "dppo/ppo_loss_v05": readPpo,
   "dppo/ppo_loss_v08": readPpo,
   "dppo/pretrain": readPretraining,
+  "alignment/bt_scalar": readPreferences,
+  "alignment/bt_ensemble": readEnsemble,
   "alignment/fdpp_exact": readFdpp,
   "alignment/fdpp_compat": readFdpp,
   "dppo/schedule": readSchedule,
