@@ -277,7 +277,7 @@ export class Batch {
   restore(saved: Uint8Array): void {
     this.#enter();
     const expected = 4 * savedWords + this.#content.length;
-    const words = new Uint32Array(saved.length === expected ? saved.slice(0, 4 * savedWords).buffer : savedWords);
+    const words = saved.length === expected ? new Uint32Array(saved.slice(0, 4 * savedWords).buffer) : [];
     const content = saved.subarray(4 * savedWords);
     if (!this.#identity().every((word, index) => words[index] === word)) {
       throw new DifftuneError("FORMAT", `The saved state is not one of "${this.#kind.name}" with these options.`, {
