@@ -21,6 +21,9 @@ import { useExactSearch } from "../physics/planar/collide";
 import { driveGroup, resetScene } from "../physics/planar/scene";
 import { drawNormal, drawUniform, seedTwister, TWISTER_BYTES } from "../physics/mersenne-twister";
 import { drawStart } from "./pusht-start";
+import {
+  between, clamp, CLEARANCE, isInsideGrown, isOnCanvas, prepareWays, wayLength, wayPoints, WAYS_BYTES, writeWay,
+} from "./pusht-way";
 
 const LANES: u32 = 8;
 const PHYSICS_STEPS: i32 = 10;
@@ -39,21 +42,16 @@ const SETTLE_STEPS: i32 = 3;
 /** The disc follows a moving target 0.2 s behind. */
 const LAG_STEPS: f64 = 2.0;
 
-/** Distance from the T at which the disc walks around it. */
-const CLEARANCE: f64 = 21.0;
-/** Targets stay this far inside the canvas. */
-const CANVAS_LOW: f64 = 3.0;
-const CANVAS_HIGH: f64 = 509.0;
-
 // Search
 const LEVELS: u32 = 3;
 const BEAM: u32 = 6;
 const FIRST_SAMPLES: u32 = 48;
 const NEXT_SAMPLES: u32 = 16;
 const ROLLOUT_STEPS: i32 = 14;
+/** Sine of the angle between a push and the face: standard deviation and limit. */
 const TILT: f64 = 0.35;
 const LARGEST_TILT: f64 = 0.8;
-
+/** A push that moves the T by less is none. */
 const SMALLEST_PUSH: f64 = 0.2;
 
 const RADIUS_OF_GYRATION: f64 = 54.772255750516614;
@@ -73,11 +71,8 @@ const STREAM: usize = GROUP_LIST + 64;
 const START: usize = STREAM + ((TWISTER_BYTES + 63) & ~63);
 /** The last target given, f64 x 2. */
 const LAST_TARGET: usize = START + 64;
-const SEES: usize = LAST_TARGET + 64;
-const DISTANCES: usize = SEES + 64;
-const CAME_FROM: usize = DISTANCES + 128;
-const PATH: usize = CAME_FROM + 64;
-const ROOT: usize = PATH + 256;
+const WAYS: usize = LAST_TARGET + 64;
+const ROOT: usize = WAYS + WAYS_BYTES;
 
 // Node: the scene, then what led to it
 const NODE_VALUE: usize = KEPT_BYTES;
@@ -140,12 +135,6 @@ function laneData(lane: u32): usize {
   return work + LANE_DATA + <usize>lane * LANE_STRIDE;
 }
 
-// @ts-ignore: decorator
-@inline
-function clamp(value: f64, low: f64, high: f64): f64 {
-  return Math.min(Math.max(value, low), high);
-}
-
 // --- Estimates
 
 /** Angle from the goal, in (-pi, pi]. */
@@ -172,206 +161,6 @@ function covered(scene: usize): f64 {
 function estimate(scene: usize): f64 {
   const distance = goalDistance(scene);
   return PRICE_PER_PX * distance + PRICE_OF_A_PUSH * Math.min(1.0, distance / NEAR_PX);
-}
-
-// --- Ways around the T, in its own frame. The T grown by CLEARANCE is the union of two upright rectangles.
-
-const BAR_X: f64 = BAR_RIGHT + CLEARANCE;
-const BAR_Y0: f64 = BAR_TOP - CLEARANCE;
-const BAR_Y1: f64 = BAR_BOTTOM + CLEARANCE;
-const STEM_X: f64 = STEM_RIGHT + CLEARANCE;
-const STEM_Y1: f64 = STEM_BOTTOM + CLEARANCE;
-/** Touching the grown outline is no crossing. */
-const SKIN: f64 = 0.5;
-const CORNERS: u32 = 6;
-/** The convex corners of the grown T, a skin outside of it: no shortest way bends anywhere else. */
-const CORNER_POINTS: usize = memory.data<f64>([
-  -81.0, -21.0, 81.0, -21.0, 81.0, 51.0, 36.0, 141.0, -36.0, 141.0, -81.0, 51.0,
-]);
-
-/** Whether the open rectangle is crossed by a-b (slab test). */
-function crosses(ax: f64, ay: f64, bx: f64, by: f64, x0: f64, x1: f64, y0: f64, y1: f64): bool {
-  const dx = bx - ax;
-  const dy = by - ay;
-  let from = 0.0;
-  let to = 1.0;
-  if (dx === 0.0) {
-    if (ax <= x0 || ax >= x1) return false;
-  } else {
-    const t0 = (x0 - ax) / dx;
-    const t1 = (x1 - ax) / dx;
-    from = Math.max(from, Math.min(t0, t1));
-    to = Math.min(to, Math.max(t0, t1));
-  }
-  if (dy === 0.0) {
-    if (ay <= y0 || ay >= y1) return false;
-  } else {
-    const t0 = (y0 - ay) / dy;
-    const t1 = (y1 - ay) / dy;
-    from = Math.max(from, Math.min(t0, t1));
-    to = Math.min(to, Math.max(t0, t1));
-  }
-  return from < to;
-}
-
-function isClear(ax: f64, ay: f64, bx: f64, by: f64): bool {
-  return !crosses(ax, ay, bx, by, SKIN - BAR_X, BAR_X - SKIN, BAR_Y0 + SKIN, BAR_Y1 - SKIN)
-    && !crosses(ax, ay, bx, by, SKIN - STEM_X, STEM_X - SKIN, BAR_Y0 + SKIN, STEM_Y1 - SKIN);
-}
-
-// @ts-ignore: decorator
-@inline
-function isInsideGrown(x: f64, y: f64): bool {
-  if (Math.abs(x) < BAR_X - SKIN && y > BAR_Y0 + SKIN && y < BAR_Y1 - SKIN) return true;
-  return Math.abs(x) < STEM_X - SKIN && y > BAR_Y0 + SKIN && y < STEM_Y1 - SKIN;
-}
-
-// Nearest point of the grown outline found so far.
-let exitX: f64 = 0.0;
-let exitY: f64 = 0.0;
-let exitSquare: f64 = 0.0;
-
-function tryExit(x: f64, y: f64, fromX: f64, fromY: f64): void {
-  const square = (x - fromX) * (x - fromX) + (y - fromY) * (y - fromY);
-  if (square >= exitSquare) return;
-  exitSquare = square;
-  exitX = x;
-  exitY = y;
-}
-
-/** Leaves in (exitX, exitY) where the disc at (x, y) leaves the grown T: the point itself if it is outside. */
-function findExit(x: f64, y: f64): void {
-  exitX = x;
-  exitY = y;
-  if (!isInsideGrown(x, y)) return;
-  exitSquare = Infinity;
-  tryExit(clamp(x, -BAR_X, BAR_X), BAR_Y0, x, y);
-  tryExit(-BAR_X, clamp(y, BAR_Y0, BAR_Y1), x, y);
-  tryExit(BAR_X, clamp(y, BAR_Y0, BAR_Y1), x, y);
-  tryExit(clamp(x, STEM_X, BAR_X), BAR_Y1, x, y);
-  tryExit(clamp(x, -BAR_X, -STEM_X), BAR_Y1, x, y);
-  tryExit(-STEM_X, clamp(y, BAR_Y1, STEM_Y1), x, y);
-  tryExit(STEM_X, clamp(y, BAR_Y1, STEM_Y1), x, y);
-  tryExit(clamp(x, -STEM_X, STEM_X), STEM_Y1, x, y);
-}
-
-// @ts-ignore: decorator
-@inline
-function between(ax: f64, ay: f64, bx: f64, by: f64): f64 {
-  return Math.sqrt((bx - ax) * (bx - ax) + (by - ay) * (by - ay));
-}
-
-function isOnCanvas(x: f64, y: f64): bool {
-  return x >= CANVAS_LOW && x <= CANVAS_HIGH && y >= CANVAS_LOW && y <= CANVAS_HIGH;
-}
-
-function cornerX(corner: u32): f64 {
-  return load<f64>(CORNER_POINTS + (<usize>corner << 4));
-}
-
-function cornerY(corner: u32): f64 {
-  return load<f64>(CORNER_POINTS + (<usize>corner << 4), 8);
-}
-
-/** Which corners of the grown T see each other: it never changes. */
-function prepareCorners(): void {
-  for (let a: u32 = 0; a < CORNERS; a++) {
-    for (let b: u32 = 0; b < CORNERS; b++) {
-      store<u8>(work + SEES + <usize>(a * CORNERS + b), isClear(cornerX(a), cornerY(a), cornerX(b), cornerY(b)) ? 1 : 0);
-    }
-  }
-}
-
-/** Corner before the goal on the way last found, or -1 for a straight way; CAME_FROM leads on from there. */
-let lastCorner: i32 = -1;
-
-/**
- * Length of the shortest way from world point a to world point b around the T of `scene`, over corners that lie on the canvas; infinite
- * where there is none. Dijkstra over six corners.
- */
-function wayLength(scene: usize, ax: f64, ay: f64, bx: f64, by: f64): f64 {
-  const cs = load<f64>(scene, BLOCK_COS);
-  const sn = load<f64>(scene, BLOCK_SIN);
-  const ox = load<f64>(scene, ORIGIN_X);
-  const oy = load<f64>(scene, ORIGIN_Y);
-  const fromX = cs * (ax - ox) + sn * (ay - oy);
-  const fromY = cs * (ay - oy) - sn * (ax - ox);
-  const toX = cs * (bx - ox) + sn * (by - oy);
-  const toY = cs * (by - oy) - sn * (bx - ox);
-  findExit(fromX, fromY);
-  const leaving = between(fromX, fromY, exitX, exitY);
-  lastCorner = -1;
-  if (isClear(exitX, exitY, toX, toY)) return leaving + between(exitX, exitY, toX, toY);
-
-  const distances = work + DISTANCES;
-  const cameFrom = work + CAME_FROM;
-  let open: u32 = 0;
-  for (let corner: u32 = 0; corner < CORNERS; corner++) {
-    const x = cornerX(corner);
-    const y = cornerY(corner);
-    const isSeen = isClear(exitX, exitY, x, y);
-    store<f64>(distances + (<usize>corner << 3), isSeen ? leaving + between(exitX, exitY, x, y) : Infinity);
-    store<i8>(cameFrom + <usize>corner, -1);
-    if (isOnCanvas(cs * x - sn * y + ox, sn * x + cs * y + oy)) open |= 1 << corner;
-  }
-  let best = Infinity;
-  while (open !== 0) {
-    let nearest: u32 = 0;
-    let least = Infinity;
-    for (let corner: u32 = 0; corner < CORNERS; corner++) {
-      const length = load<f64>(distances + (<usize>corner << 3));
-      if ((open >> corner & 1) === 0 || length >= least) continue;
-      least = length;
-      nearest = corner;
-    }
-    if (least >= best) break;
-    open &= ~(1 << nearest);
-    const x = cornerX(nearest);
-    const y = cornerY(nearest);
-    if (isClear(x, y, toX, toY)) {
-      const total = least + between(x, y, toX, toY);
-      if (total < best) {
-        best = total;
-        lastCorner = <i32>nearest;
-      }
-    }
-    for (let corner: u32 = 0; corner < CORNERS; corner++) {
-      if (load<u8>(work + SEES + <usize>(nearest * CORNERS + corner)) === 0) continue;
-      const total = least + between(x, y, cornerX(corner), cornerY(corner));
-      if (total >= load<f64>(distances + (<usize>corner << 3))) continue;
-      store<f64>(distances + (<usize>corner << 3), total);
-      store<i8>(cameFrom + <usize>corner, <i8>nearest);
-    }
-  }
-  return best;
-}
-
-/** Writes the way last measured, from a to b, as world points at PATH; returns their number. */
-function writeWay(scene: usize, ax: f64, ay: f64, bx: f64, by: f64): u32 {
-  const cs = load<f64>(scene, BLOCK_COS);
-  const sn = load<f64>(scene, BLOCK_SIN);
-  const ox = load<f64>(scene, ORIGIN_X);
-  const oy = load<f64>(scene, ORIGIN_Y);
-  let corners: u32 = 0;
-  for (let corner = lastCorner; corner >= 0; corner = <i32>load<i8>(work + CAME_FROM + <usize>corner)) corners++;
-  let place = work + PATH;
-  store<f64>(place, ax);
-  store<f64>(place, ay, 8);
-  store<f64>(place, cs * exitX - sn * exitY + ox, 16);
-  store<f64>(place, sn * exitX + cs * exitY + oy, 24);
-  let corner = lastCorner;
-  for (let i = corners; i > 0; i--) {
-    const point = place + 16 + (<usize>i << 4);
-    const x = cornerX(<u32>corner);
-    const y = cornerY(<u32>corner);
-    store<f64>(point, cs * x - sn * y + ox);
-    store<f64>(point, sn * x + cs * y + oy, 8);
-    corner = <i32>load<i8>(work + CAME_FROM + <usize>corner);
-  }
-  place += 32 + (<usize>corners << 4);
-  store<f64>(place, bx);
-  store<f64>(place, by, 8);
-  return corners + 3;
 }
 
 // --- Roll-outs
@@ -572,12 +361,12 @@ function poseDistance(scene: usize, pose: usize): f64 {
 }
 
 /**
- * Writes the targets of a lane: along the way at PATH (`points` points, the last where the push begins), then `length` along the push, then still
- * while the disc settles. The hand speeds up by ACCELERATION a step and slows down before the push.
+ * Writes the targets of a lane: along the way last written (`points` points, the last where the push begins), then `length` along
+ * the push, then still while the disc settles. The hand speeds up by ACCELERATION a step and slows down before the push.
  */
 function writeTargets(lane: u32, points: u32, node: usize, length: f64): void {
   const list = work + LISTS + <usize>lane * LIST_STRIDE;
-  const path = work + PATH;
+  const path = wayPoints();
   const pushSpeed = load<f64>(node, NODE_SPEED);
   let way = 0.0;
   for (let i: u32 = 1; i < points; i++) {
@@ -632,7 +421,10 @@ let bestValue: f64 = 0.0;
 let bestCount: i32 = 0;
 let bestLength: f64 = 0.0;
 let bestIsDone: bool = false;
+/** What reaching the goal is worth, and what a trial that does not move the T costs. */
 const DONE_BONUS: f64 = 1000.0;
+/** Worth of ending where the roll-out ended, for each px. */
+const PRICE_OF_DEVIATION: f64 = 0.3;
 
 /** Carries out the lists of all lanes from the scene as it is and keeps the best. */
 function runTrials(node: usize): void {
@@ -662,7 +454,9 @@ function runTrials(node: usize): void {
       const isDone = covered(scene) > threshold;
       if (!isDone && step + 1 < count) continue;
       const steps = <f64>(step + 1);
-      const value = isDone ? steps - DONE_BONUS : steps + estimate(scene) + 0.3 * poseDistance(scene, node + NODE_POSE);
+      let value = steps + estimate(scene) + PRICE_OF_DEVIATION * poseDistance(scene, node + NODE_POSE);
+      if (isDone) value = steps - DONE_BONUS;
+      else if (poseDistance(scene, work + MAIN + BLOCK_X) < SMALLEST_PUSH) value += DONE_BONUS;
       store<i32>(lane, 0, LANE_COUNT);
       if (value >= bestValue) continue;
       bestValue = value;
@@ -715,7 +509,7 @@ export function pusht_expert(block: usize, seed: u32, resetOrder: u32, coverageW
   resetScene(main, resetOrder, load<f64>(start), load<f64>(start, 8), load<f64>(start, 16), load<f64>(start, 24), load<f64>(start, 32));
   store<f64>(block + LAST_TARGET, load<f64>(start));
   store<f64>(block + LAST_TARGET, load<f64>(start, 8), 8);
-  prepareCorners();
+  prepareWays(block + WAYS);
   let steps = 0;
   while (steps < maxSteps) {
     const node = search();

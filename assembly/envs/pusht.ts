@@ -108,7 +108,9 @@ function observationSize(kind: u32): u32 {
 export function pusht_batch_bytes(count: u32, chunk: u32, stacked: u32, observationKind: u32, record: u32): u32 {
   const size = observationSize(observationKind);
   if (size === 0) return 0;
-  return layOutBatch(0, KIND_PUSHT, count, chunk, stacked, ACTION_SIZE, observationKind, size, START_SIZE, TRACE_SIZE, <u32>STATE_BYTES, record);
+  return layOutBatch(
+    0, KIND_PUSHT, count, chunk, stacked, ACTION_SIZE, observationKind, size, START_SIZE, TRACE_SIZE, <u32>STATE_BYTES, record,
+  );
 }
 
 /** Lays out the batch in the block at `batch` and sets the default options. */

@@ -11,7 +11,7 @@ const schema = v.strictObject({
   count: v.optional(wholeNumber(1, 1_000_000), 1),
   /** Seed of the first start; every further attempt takes the next seed (modulo 2^32). */
   seed: v.optional(wholeNumber(0, 0xffffffff), 0),
-  /** Share of the goal that the T covers at the end. Above 0.97 some starts are not solved in time. */
+  /** Share of the goal that the T covers at the end. Above 0.98 more and more starts are not solved in time. */
   successCoverage: v.optional(finiteNumber(0.01, 0.99), 0.95),
   /** Steps of 0.1 s that an episode may take. */
   maxSteps: v.optional(wholeNumber(1, 10_000), 300),
