@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { expect, test } from "vitest";
+import { createDevice, enableRelaxedSimd } from "../../src/engine/create-device.js";
 import { kernels } from "../../src/kernels/registry.js";
 import { caseContents, digest, digestError } from "../../src/kernels/self-test/case.js";
 import { selfTestCases } from "../../src/kernels/self-test/cases.js";
@@ -50,6 +51,15 @@ test.each(engines)("the self-test passes on %s", async (engine) => {
   for await (const row of selfTest(await deviceFor(engine))) rows.push(row);
   expect(rows.filter((row) => !row.passed)).toEqual([]);
   expect(new Set(rows.map((row) => row.kernel)).size).toBe(kernels.length);
+});
+
+test("the self-test passes on the relaxed SIMD build", async () => {
+  expect(enableRelaxedSimd()).toBe(true);
+  using device = await createDevice({ engine: "wasm", wasm: { simd: "relaxed", threads: 2 } });
+  const rows = [];
+  for await (const row of selfTest(device)) rows.push(row);
+  expect(device.info.build).toBe("relaxed");
+  expect(rows.filter((row) => !row.passed)).toEqual([]);
 });
 
 test("a digest changes when one element, a row or the tail is wrong", () => {

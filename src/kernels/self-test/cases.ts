@@ -26,12 +26,14 @@ import { adamAdvanceSpec, adamwSpec } from "../optim/adamw.js";
 import { emaSpec } from "../optim/ema.js";
 import { gradientNormSpec, squaredNormSpec } from "../optim/gradient-norm.js";
 import { momentsJoinSpec, momentsSpec, quantilesSpec } from "../rl/advantage-statistics.js";
+import { bradleyTerrySpec } from "../rl/bradley-terry.js";
 import { cloningLossSpec } from "../rl/cloning-loss.js";
 import { gaeSpec } from "../rl/gae.js";
 import { lossStatisticsSpec } from "../rl/loss-statistics.js";
 import { ppoGatherSpec } from "../rl/ppo-gather.js";
 import { ppoLossSpec } from "../rl/ppo-loss.js";
 import { discountedReturnsSpec, rewardStatisticsSpec, scaleRewardsSpec } from "../rl/reward-scale.js";
+import { sumSegmentsBackwardSpec, sumSegmentsSpec } from "../rl/sum-segments.js";
 import { valueLossSpec } from "../rl/value-loss.js";
 import { randomIndexSpec, randomNormalSpec, randomPermutationSpec, randomUniformSpec } from "../rng/random.js";
 import type { SelfTestCase } from "./case.js";
@@ -327,5 +329,21 @@ export const selfTestCases: readonly SelfTestCase[] = [
     kernel: anyKernel(valueLossSpec),
     params: { count: 777, hasOld: 1, clip: 0.2, scale: 0.01 },
     fills: { values: { kind: "normal" }, returns: { kind: "normal" }, oldValues: { kind: "normal" } },
+  },
+  {
+    kernel: anyKernel(bradleyTerrySpec),
+    params: { members: 3, pairs: 70, labelStride: 0, rule: 2, smoothing: 0.1 },
+    fills: { r0: { kind: "normal" }, r1: { kind: "normal" }, labels: { kind: "values", values: [0, 1, 1, 0, -1] }, logNu: { kind: "normal", scale: 0.3 } },
+    writes: ["dlogNu"],
+  },
+  {
+    kernel: anyKernel(sumSegmentsSpec),
+    params: { segments: 70, horizon: 5 },
+    fills: { r: { kind: "normal" } },
+  },
+  {
+    kernel: anyKernel(sumSegmentsBackwardSpec),
+    params: { segments: 70, horizon: 5 },
+    fills: { dscore: { kind: "normal" } },
   },
 ];
