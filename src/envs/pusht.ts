@@ -38,7 +38,7 @@ const schema = v.pipe(
     ),
     /** `legacy` (default): position before angle, as gym-pusht, the recorded demonstrations and their seeds. `angleFirst`: the drawn position is the reported one. */
     resetOrder: v.optional(oneOf(["legacy", "angleFirst"]), "legacy"),
-    /** `fast` (default): closed forms, within 1e-9 px of the reference. `exact`: the reference's own search, bit for bit, slower. */
+    /** `fast` (default) names the touching features in closed form, `exact` runs the reference's own search; the bits are the same. */
     collision: v.optional(oneOf(["fast", "exact"]), "fast"),
   }),
   v.check(
