@@ -155,6 +155,19 @@ describe("imports of src", () => {
       Object.hasOwn(dependencies, to.split("/")[0]!) || (to in optionalDependencies && nodeFiles.includes(from));
     expect(text(packages.filter((edge) => !isDeclared(edge)))).toEqual([]);
   });
+
+  test("every export is imported by another file", () => {
+    const entries = new Set(["src/index.ts", "src/kernels/index.ts", "src/envs/index.ts"]);
+    const readers = [...filesBelow("test", ".ts"), ...filesBelow("bench", ".ts"), ...filesBelow("examples", ".ts")].map(parse).flatMap(importsOf);
+    const used = new Set([...imports, ...readers].flatMap(({ to, names }) => names.map((name) => `${to} ${name}`)));
+    const unused = sources.filter(({ file }) => !entries.has(file)).flatMap(({ file, tree }) => {
+      if (used.has(`${file} *`) || file.startsWith("src/engine/host/")) return [];
+      // A kernel has its launcher, whether or not a network of today records it.
+      const statements = exportedStatements(tree).filter((statement) => roomOf(file) !== "kernels" || !ts.isFunctionDeclaration(statement));
+      return statements.flatMap(namesOf).filter((name) => !used.has(`${file} ${name}`) && !isNamedInOwnSignature(tree, name)).map((name) => `${file}: ${name}`);
+    });
+    expect(unused).toEqual([]);
+  });
 });
 
 function exportedStatements(tree: ts.SourceFile): ts.Statement[] {
@@ -169,6 +182,15 @@ function namesOf(statement: ts.Statement): string[] {
   }
   const { name } = statement as ts.Statement & { name?: ts.Node };
   return name !== undefined && ts.isIdentifier(name) ? [name.text] : [];
+}
+
+/** A type that an exported declaration of the same file speaks of must be exported with it. */
+function isNamedInOwnSignature(tree: ts.SourceFile, name: string): boolean {
+  let isNamed = false;
+  walk(tree, (node) => {
+    if ((ts.isTypeReferenceNode(node) && node.typeName.getText(tree) === name) || (ts.isExpressionWithTypeArguments(node) && node.expression.getText(tree) === name)) isNamed = true;
+  });
+  return isNamed;
 }
 
 describe("style of src", () => {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { WgslReflect, type FunctionInfo, type VariableInfo } from "wgsl_reflect";
+import { kernelTable } from "../../scripts/kernel-table.mjs";
 import type { AnyKernelSpec } from "../../src/engine/kernel-spec.js";
 import { shaderSource } from "../../src/engine/webgpu/shader.js";
 import { operators } from "../../src/generated/kernels-wasm.js";
@@ -69,6 +70,16 @@ test("specs, shaders and SIMD twins are one list", () => {
   expect(new Set(specs).size).toBe(specs.length);
   expect(Object.keys(wgsl).filter((name) => !name.startsWith("lib/")).sort()).toEqual(specs);
   expect([...operators].sort()).toEqual(specs);
+});
+
+test("every snippet of kernels/lib is used by a kernel", () => {
+  const used = new Set(kernels.flatMap((spec) => spec.lib ?? []));
+  const snippets = Object.keys(wgsl).filter((name) => name.startsWith("lib/")).map((name) => name.slice("lib/".length));
+  expect(snippets.filter((name) => !used.has(name))).toEqual([]);
+});
+
+test("kernels/README.md is the table of their headers: npm run kernel-table", async () => {
+  expect(text("kernels/README.md")).toBe(await kernelTable());
 });
 
 describe.each(kernels.map((spec) => [spec.name, spec] as const))("%s", (_, spec) => {

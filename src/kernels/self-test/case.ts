@@ -49,7 +49,7 @@ function fillWith(data: Float32Array | Uint32Array, fill: Fill, random: PhiloxSt
 }
 
 /** Numbers of a {@link digest}. */
-export const digestLength = 5;
+const digestLength = 5;
 
 /**
  * What is kept of an output: its largest magnitude, then four weighted sums over it, the weights drawn once and scaled
