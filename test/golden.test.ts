@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vitest";
+import { afterAll, beforeAll, expect, it, type TestContext } from "vitest";
 import { createDevice } from "../src/engine/create-device.ts";
 import type { Device, EngineName } from "../src/engine/device.ts";
 import { GoldenComparison, isUnread } from "./golden-runner/comparison.ts";
@@ -31,33 +31,42 @@ it("finds golden vectors that it can read", () => {
   expect(entries.filter((entry) => entry.kind === "folder" || entry.reader !== undefined)).not.toEqual([]);
 });
 
-describe.each(engines)("on %s", (engine) => {
-  let device: Device;
-  beforeAll(async () => {
-    device = await createDevice({ engine });
-  });
-  afterAll(() => device.close());
+const files = entries.filter((entry) => entry.kind === "file");
+const folders = entries.filter((entry) => entry.kind === "folder");
+const devices = new Map<EngineName, Device>();
 
-  for (const entry of entries) {
-    if (entry.kind === "folder") continue;
-    it(entry.name, async (context) => {
-      const comparison = new GoldenComparison(entry.name, engine);
-      if (entry.reader === undefined) comparison.unread("the whole file", "there is no reader for it");
-      else await entry.reader(GoldenFile.open(entry.name), device, comparison);
+beforeAll(async () => {
+  for (const engine of files.length > 0 ? engines : []) devices.set(engine, await createDevice({ engine }));
+});
+afterAll(() => {
+  for (const device of devices.values()) device.close();
+});
+
+for (const engine of engines) {
+  for (const { name, reader } of files) {
+    it(`${name} on ${engine}`, async (context) => {
+      const comparison = new GoldenComparison(name, engine);
+      if (reader === undefined) comparison.unread("the whole file", "there is no reader for it");
+      else {
+        try {
+          await reader(GoldenFile.open(name, goldenFolder), devices.get(engine)!, comparison);
+        } catch (error) {
+          comparison.failed(error);
+          report.push(...comparison.rows());
+          throw error;
+        }
+      }
       judge(comparison.rows(), context);
     });
   }
-});
+}
 
-describe("trajectories", () => {
-  for (const entry of entries) {
-    if (entry.kind === "file") continue;
-    it(entry.name, async (context) => {
-      const rows = await entry.run();
-      judge(
-        rows.map((row) => ({ ...row, file: `${entry.name}/${row.file}` })),
-        context,
-      );
-    });
-  }
-});
+for (const { name, run } of folders) {
+  it(name, async (context) => {
+    const rows = await run();
+    judge(
+      rows.map((row) => ({ ...row, file: `${name}/${row.file}` })),
+      context,
+    );
+  });
+}

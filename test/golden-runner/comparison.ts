@@ -78,6 +78,14 @@ export class GoldenComparison {
     this.#unread.set(what, reason);
   }
 
+  /** The reader gave up: the file is damaged, or something in it is not as expected. */
+  failed(error: unknown): void {
+    const quantity = error instanceof Error ? error.message : String(error);
+    this.#rows.set(quantity, {
+      file: this.#file, engine: this.#engine, quantity, worst: Infinity, tolerance: 0, passed: false, note: "the reader gave up",
+    });
+  }
+
   /** The rows; those of `unread` have no tolerance and did not pass. */
   rows(): GoldenRow[] {
     const unread = [...this.#unread].map(([what, reason]): GoldenRow => {

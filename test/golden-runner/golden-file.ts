@@ -3,9 +3,11 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { readDoubles, readSafetensors, type StoredTensor } from "../../src/io/safetensors.ts";
 
-/** Folder that holds `dppo`, `alignment`, `pusht`, `avoid`; set DIFFTUNE_GOLDEN to take another. */
-export const goldenFolder =
-  process.env.DIFFTUNE_GOLDEN ?? fileURLToPath(new URL("../golden", import.meta.url));
+/** The golden folder of this repository: what the double-precision twins are proved against. */
+const ownFolder = fileURLToPath(new URL("../golden", import.meta.url));
+
+/** Folder that the golden run walks: `dppo`, `alignment`, `pusht`, `avoid`; set DIFFTUNE_GOLDEN to take another. */
+export const goldenFolder = process.env.DIFFTUNE_GOLDEN ?? ownFolder;
 
 /** A golden file of the `dppo` or `alignment` folder: tensors by name, options in the metadata. */
 export class GoldenFile {
@@ -23,7 +25,7 @@ export class GoldenFile {
     this.#prefix = prefix;
   }
 
-  static open(name: string, folder = goldenFolder): GoldenFile {
+  static open(name: string, folder = ownFolder): GoldenFile {
     const { tensors, metadata } = readSafetensors(readFileSync(path.join(folder, `${name}.safetensors`)));
     return new GoldenFile(tensors, metadata, "");
   }

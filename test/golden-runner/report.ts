@@ -15,7 +15,8 @@ export function formatReport(rows: readonly GoldenRow[]): string {
     const { file, engine } = group[0]!;
     const worst = judged.reduce<GoldenRow | undefined>((a, b) => (a === undefined || shareOf(b) > shareOf(a) ? b : a), undefined);
     if (worst === undefined) return [file, engine, "not compared", "", "", "", group[0]!.note ?? ""];
-    const state = judged.every((row) => row.passed) ? "passed" : "FAILED";
+    const passed = judged.length < group.length ? "passed in part" : "passed";
+    const state = judged.every((row) => row.passed) ? passed : "FAILED";
     const numbers = [worst.worst.toExponential(2), worst.tolerance.toExponential(0), `${(100 * shareOf(worst)).toPrecision(3)} %`];
     return [file, engine, state, ...numbers, worst.quantity];
   });
