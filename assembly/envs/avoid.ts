@@ -9,9 +9,8 @@
 // Sparse: 1 where both hold and nothing was hit, else 0.
 //
 // Environments run two at a time, one per SIMD lane (assembly/physics/lanes.ts); which two is of no consequence.
-import { beginInterval, stepArm } from "../physics/arm";
-import { ROD_END, addContactForces, locateTool } from "../physics/arm-contact";
-import { accelerate } from "../physics/arm-dynamics";
+import { beginInterval, restArm, stepArm } from "../physics/arm";
+import { ROD_END, locateTool } from "../physics/arm-contact";
 import {
   ARM_BYTES, AXIS, BIAS, GOAL, GOAL_HEIGHT, HAND_TURN, ON_TABLE, Q, QD, REF, REF_OLD, TCP, TOUCHED,
 } from "../physics/arm-lanes";
@@ -390,7 +389,7 @@ function reset(batch: usize, environment: u32): bool {
     placeArm(pair);
   }
   if (!isReached) placeArm(pair);
-  rest(pair, obstacles);
+  restArm(pair, obstacles);
   scatter(pair, 0, record);
   if (load<u32>(batch, BATCH_USE_STARTS) === 0) memory.copy(startOf(batch, environment), record + RECORD_ACTUAL, 16);
   // The desired position starts at the actual one in single precision.
@@ -420,16 +419,6 @@ function placeArm(at: usize): void {
   }
 }
 
-/** At rest: no velocity, bias b(q, 0), the reference at q. Leaves the tool's place and what it touches. */
-function rest(at: usize, obstacles: u32): void {
-  memory.fill(at + QD, 0, 112);
-  beginInterval(at);
-  const zero = lanes(0);
-  accelerate(at, zero, zero, zero, zero, zero, zero, zero);
-  locateTool(at);
-  addContactForces(at, obstacles);
-}
-
 /**
  * Puts the arm where the reference settles for the set-point (x, y), from the task's start. False where it cannot come
  * within the tolerance, or stands in a cylinder there.
@@ -449,7 +438,7 @@ function settle(at: usize, x: f64, y: f64, obstacles: u32): bool {
     if (moved < 1e-7) break;
   }
   memory.copy(at + Q, at + REF, 112);
-  rest(at, obstacles);
+  restArm(at, obstacles);
   const dx = load<f64>(at, TCP) - x, dy = load<f64>(at, TCP + 16) - y, dz = load<f64>(at, TCP + 32) - TASK_HEIGHT;
   if (!(dx * dx + dy * dy + dz * dz < START_TOLERANCE * START_TOLERANCE)) return false;
   return load<f64>(at, TOUCHED) < 0;

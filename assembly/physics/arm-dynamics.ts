@@ -6,9 +6,10 @@
 // With U = [dw]x + w w^T - |w|^2 I, a link exerts about its origin
 //   F = U h,   N = h x v + vee(U J),   vee(B) = (B_zy - B_yz, B_xz - B_zx, B_yx - B_xy).
 // The compiler keeps no more than sixteen values in registers and orders what is between two stores as it likes. So every
-// part ends by storing what later parts need, which keeps its values few: twice as fast as one long expression.
+// part ends by storing what later parts need, which keeps its values few: twice as fast as one long expression. The parts
+// `outwards`, `inwards`, `composites`, then `solve` make a step; only the last needs the torques.
 // Names: digits are link numbers; o a part of n; u entries of U off its diagonal, pi the diagonal of -U.
-import { BIAS, COS, FACTOR, INVERSE_D, QD, QDD, SCRATCH, SIN } from "./arm-lanes";
+import { BIAS, BIAS_NOW, COS, FACTOR, INVERSE_D, MASS, QD, QDD, ROWS, SIN, WRENCH } from "./arm-lanes";
 import {
   ELBOW, FOREARM, GRAVITY, H2X, H2Y, H3X, H3Y, H4X, H4Y, H5X, H5Y, H6X, H6Y, H7X, H7Y, J2XX, J2XY, J2XZ, J2YY, J2YZ,
   J3XX, J3XY, J3XZ, J3YY, J3YZ, J4XX, J4XY, J4XZ, J4YY, J4YZ, J5XX, J5XY, J5XZ, J5YY, J5YZ, J6XX, J6XY, J6XZ, J6YY,
@@ -17,24 +18,8 @@ import {
 } from "./arm-model";
 import { add, both, cross2, dot2, dot3, lanes, mul, neg, sub, times } from "./lanes";
 
-/** Force and torque (F, N) of links 2 to 7; M by rows below and on the diagonal (M11 M21 M22 ...), 16 bytes each. */
-const WRENCH: usize = SCRATCH;
-const MASS: usize = WRENCH + 576;
-/** Rows of M before they are divided by the pivot, in the places of M. */
-const ROWS: usize = MASS + 448;
-
-/** Solves M a = tau - b. Leaves a in QDD, the factors of M in FACTOR and INVERSE_D, b in BIAS. */
-export function accelerate(
-  at: usize, tau1: v128, tau2: v128, tau3: v128, tau4: v128, tau5: v128, tau6: v128, tau7: v128,
-): void {
-  outwards(at);
-  inwards(at);
-  composites(at);
-  solve(at, tau1, tau2, tau3, tau4, tau5, tau6, tau7);
-}
-
 /** Angular velocity w, angular acceleration d, acceleration v of the origins (joints at rest, base falling up); F and N. */
-function outwards(at: usize): void {
+export function outwards(at: usize): void {
   const s2 = v128.load(at, SIN + 16), c2 = v128.load(at, COS + 16);
   const r1 = v128.load(at, QD), r2 = v128.load(at, QD + 16);
   const w2x = neg(mul(s2, r1)), w2y = neg(mul(c2, r1));
@@ -166,11 +151,11 @@ function outwards(at: usize): void {
 }
 
 /** Forces f and torques n add up towards the base, R v = (x', -z, y') or (x', z, -y'); the axial torque of link i is b_i. */
-function inwards(at: usize): void {
+export function inwards(at: usize): void {
   let fx = v128.load(at, WRENCH + 480), fy = v128.load(at, WRENCH + 496), fz = v128.load(at, WRENCH + 512);
   let nx = v128.load(at, WRENCH + 528), ny = v128.load(at, WRENCH + 544), nz = v128.load(at, WRENCH + 560);
   let s = v128.load(at, SIN + 96), c = v128.load(at, COS + 96);
-  v128.store(at, nz, BIAS + 96);
+  v128.store(at, nz, BIAS_NOW + 96);
   // Onto link 6.
   const x7 = cross2(c, fx, s, fy), y7 = dot2(s, fx, c, fy), u7 = cross2(c, nx, s, ny), v7 = dot2(s, nx, c, ny), z7 = fz;
   const t6x = add(v128.load(at, WRENCH + 432), u7);
@@ -180,7 +165,7 @@ function inwards(at: usize): void {
   fy = sub(v128.load(at, WRENCH + 400), z7);
   fz = add(v128.load(at, WRENCH + 416), y7);
   nx = t6x, ny = t6y, nz = t6z;
-  v128.store(at, nz, BIAS + 80);
+  v128.store(at, nz, BIAS_NOW + 80);
   // Onto link 5.
   s = v128.load(at, SIN + 80), c = v128.load(at, COS + 80);
   const x6 = cross2(c, fx, s, fy), y6 = dot2(s, fx, c, fy), u6 = cross2(c, nx, s, ny), v6 = dot2(s, nx, c, ny), z6 = fz;
@@ -191,7 +176,7 @@ function inwards(at: usize): void {
   fy = sub(v128.load(at, WRENCH + 304), z6);
   fz = add(v128.load(at, WRENCH + 320), y6);
   nx = t5x, ny = t5y, nz = t5z;
-  v128.store(at, nz, BIAS + 64);
+  v128.store(at, nz, BIAS_NOW + 64);
   // Onto link 4.
   s = v128.load(at, SIN + 64), c = v128.load(at, COS + 64);
   const x5 = cross2(c, fx, s, fy), y5 = dot2(s, fx, c, fy), u5 = cross2(c, nx, s, ny), v5 = dot2(s, nx, c, ny), z5 = fz;
@@ -202,7 +187,7 @@ function inwards(at: usize): void {
   fy = add(v128.load(at, WRENCH + 208), z5);
   fz = sub(v128.load(at, WRENCH + 224), y5);
   nx = t4x, ny = t4y, nz = t4z;
-  v128.store(at, nz, BIAS + 48);
+  v128.store(at, nz, BIAS_NOW + 48);
   // Onto link 3.
   s = v128.load(at, SIN + 48), c = v128.load(at, COS + 48);
   const x4 = cross2(c, fx, s, fy), y4 = dot2(s, fx, c, fy), u4 = cross2(c, nx, s, ny), v4 = dot2(s, nx, c, ny), z4 = fz;
@@ -213,7 +198,7 @@ function inwards(at: usize): void {
   fy = sub(v128.load(at, WRENCH + 112), z4);
   fz = add(v128.load(at, WRENCH + 128), y4);
   nx = t3x, ny = t3y, nz = t3z;
-  v128.store(at, nz, BIAS + 32);
+  v128.store(at, nz, BIAS_NOW + 32);
   // Onto link 2.
   s = v128.load(at, SIN + 32), c = v128.load(at, COS + 32);
   const x3 = cross2(c, fx, s, fy), y3 = dot2(s, fx, c, fy), u3 = cross2(c, nx, s, ny), v3 = dot2(s, nx, c, ny), z3 = fz;
@@ -221,9 +206,9 @@ function inwards(at: usize): void {
   const t2y = sub(v128.load(at, WRENCH + 64), nz);
   const t2z = add(add(v128.load(at, WRENCH + 80), v3), times(x3, UPPER_ARM));
   nx = t2x, ny = t2y, nz = t2z;
-  v128.store(at, nz, BIAS + 16);
+  v128.store(at, nz, BIAS_NOW + 16);
   s = v128.load(at, SIN + 16), c = v128.load(at, COS + 16);
-  v128.store(at, neg(dot2(s, nx, c, ny)), BIAS);
+  v128.store(at, neg(dot2(s, nx, c, ny)), BIAS_NOW);
 }
 
 /**
@@ -233,7 +218,7 @@ function inwards(at: usize): void {
  * Column i of M: unit acceleration of joint i asks for f = (-hy, hx, 0), n = (-kxz, -kyz, kxx + kyy) of the composite,
  * carried inwards; its axial torque at joint j is M_ij.
  */
-function composites(at: usize): void {
+export function composites(at: usize): void {
   const h7x = both(H7X), h7y = both(H7Y);
   const k7xx = both(J7XX), k7yy = both(J7YY), k7xy = both(J7XY), k7xz = both(J7XZ), k7yz = both(J7YZ);
   let fx = h7x, fy = h7x, fz = h7x, nx = h7x, ny = h7x, nz = h7x;
@@ -469,8 +454,11 @@ function composites(at: usize): void {
   v128.store(at, add(both(I1ZZ), add(sub(k2xx, se2), k2zz)), MASS);
 }
 
-/** M = L^T D L from the tip: row i less l_ki times row k, for every k > i, is D_i L_i. So is the right-hand side y made. */
-function solve(
+/**
+ * Solves M a = tau - b: leaves a in QDD, the factors of M in FACTOR and INVERSE_D, b in BIAS. M = L^T D L from the tip: row i
+ * less l_ki times row k, for every k > i, is D_i L_i. So is the right-hand side y made.
+ */
+export function solve(
   at: usize, tau1: v128, tau2: v128, tau3: v128, tau4: v128, tau5: v128, tau6: v128, tau7: v128,
 ): void {
   const one = lanes(1);
@@ -490,7 +478,9 @@ function solve(
   v128.store(at, d72, ROWS + 352), v128.store(at, mul(d72, g7), FACTOR + 256);
   const d71 = v128.load(at, MASS + 336);
   v128.store(at, d71, ROWS + 336), v128.store(at, mul(d71, g7), FACTOR + 240);
-  let y7 = sub(tau7, v128.load(at, BIAS + 96));
+  const b7 = v128.load(at, BIAS_NOW + 96);
+  v128.store(at, b7, BIAS + 96);
+  let y7 = sub(tau7, b7);
   v128.store(at, y7, QDD + 96);
   // Row 6.
   const l76 = v128.load(at, FACTOR + 320);
@@ -507,7 +497,9 @@ function solve(
   v128.store(at, d62, ROWS + 256), v128.store(at, mul(d62, g6), FACTOR + 176);
   const d61 = sub(v128.load(at, MASS + 240), mul(l76, v128.load(at, ROWS + 336)));
   v128.store(at, d61, ROWS + 240), v128.store(at, mul(d61, g6), FACTOR + 160);
-  let y6 = sub(tau6, v128.load(at, BIAS + 80));
+  const b6 = v128.load(at, BIAS_NOW + 80);
+  v128.store(at, b6, BIAS + 80);
+  let y6 = sub(tau6, b6);
   y6 = sub(y6, mul(l76, v128.load(at, QDD + 96)));
   v128.store(at, y6, QDD + 80);
   // Row 5.
@@ -528,7 +520,9 @@ function solve(
   const e51 = sub(v128.load(at, MASS + 160), mul(l75, v128.load(at, ROWS + 336)));
   const d51 = sub(e51, mul(l65, v128.load(at, ROWS + 240)));
   v128.store(at, d51, ROWS + 160), v128.store(at, mul(d51, g5), FACTOR + 96);
-  let y5 = sub(tau5, v128.load(at, BIAS + 64));
+  const b5 = v128.load(at, BIAS_NOW + 64);
+  v128.store(at, b5, BIAS + 64);
+  let y5 = sub(tau5, b5);
   y5 = sub(y5, mul(l75, v128.load(at, QDD + 96)));
   y5 = sub(y5, mul(l65, v128.load(at, QDD + 80)));
   v128.store(at, y5, QDD + 64);
@@ -547,7 +541,9 @@ function solve(
   const e41 = sub(v128.load(at, MASS + 96), mul(l74, v128.load(at, ROWS + 336)));
   const d41 = sub(sub(e41, mul(l64, v128.load(at, ROWS + 240))), mul(l54, v128.load(at, ROWS + 160)));
   v128.store(at, d41, ROWS + 96), v128.store(at, mul(d41, g4), FACTOR + 48);
-  let y4 = sub(tau4, v128.load(at, BIAS + 48));
+  const b4 = v128.load(at, BIAS_NOW + 48);
+  v128.store(at, b4, BIAS + 48);
+  let y4 = sub(tau4, b4);
   y4 = sub(y4, mul(l74, v128.load(at, QDD + 96)));
   y4 = sub(y4, mul(l64, v128.load(at, QDD + 80)));
   y4 = sub(y4, mul(l54, v128.load(at, QDD + 64)));
@@ -577,7 +573,9 @@ function solve(
   e31 = sub(e31, mul(l43, v128.load(at, ROWS + 96)));
   const d31 = e31;
   v128.store(at, d31, ROWS + 48), v128.store(at, mul(d31, g3), FACTOR + 16);
-  let y3 = sub(tau3, v128.load(at, BIAS + 32));
+  const b3 = v128.load(at, BIAS_NOW + 32);
+  v128.store(at, b3, BIAS + 32);
+  let y3 = sub(tau3, b3);
   y3 = sub(y3, mul(l73, v128.load(at, QDD + 96)));
   y3 = sub(y3, mul(l63, v128.load(at, QDD + 80)));
   y3 = sub(y3, mul(l53, v128.load(at, QDD + 64)));
@@ -603,7 +601,9 @@ function solve(
   e21 = sub(e21, mul(l32, v128.load(at, ROWS + 48)));
   const d21 = e21;
   v128.store(at, d21, ROWS + 16), v128.store(at, mul(d21, g2), FACTOR + 0);
-  let y2 = sub(tau2, v128.load(at, BIAS + 16));
+  const b2 = v128.load(at, BIAS_NOW + 16);
+  v128.store(at, b2, BIAS + 16);
+  let y2 = sub(tau2, b2);
   y2 = sub(y2, mul(l72, v128.load(at, QDD + 96)));
   y2 = sub(y2, mul(l62, v128.load(at, QDD + 80)));
   y2 = sub(y2, mul(l52, v128.load(at, QDD + 64)));
@@ -623,7 +623,9 @@ function solve(
   const d11 = e11;
   const g1 = f64x2.div(one, d11);
   v128.store(at, g1, INVERSE_D + 0);
-  let y1 = sub(tau1, v128.load(at, BIAS));
+  const b1 = v128.load(at, BIAS_NOW);
+  v128.store(at, b1, BIAS);
+  let y1 = sub(tau1, b1);
   y1 = sub(y1, mul(l71, v128.load(at, QDD + 96)));
   y1 = sub(y1, mul(l61, v128.load(at, QDD + 80)));
   y1 = sub(y1, mul(l51, v128.load(at, QDD + 64)));

@@ -42,10 +42,17 @@ export const GOAL_HEIGHT: usize = 1968;
 export const LOWEST: usize = 1984;
 /** TASK in elbow axes about the wrist: angular, then linear. */
 export const WRIST_TASK: usize = 2080;
-/** Scratch between the functions of a step. */
-export const SCRATCH: usize = 2176;
+/** Force and torque (F, N) of links 2 to 7. */
+export const WRENCH: usize = 2176;
+/** The mass matrix by rows below and on the diagonal (M11 M21 M22 ...), and its rows less those below, see arm-dynamics.ts. */
+export const MASS: usize = 2752;
+export const ROWS: usize = 3200;
+/** Gravity and Coriolis torques of this step's start. */
+export const BIAS_NOW: usize = 3648;
+/** Scratch of the scalar paths, f64. */
+export const SCRATCH: usize = 3760;
 /** Bytes of two arms: the map above and 256 numbers of scratch. */
-export const ARM_BYTES: usize = 2176 + 2048;
+export const ARM_BYTES: usize = 3760 + 2048;
 
 /** pi/4, by which the stored angle of joint 7 is less than the joint's own. */
 export const HAND_TURN: f64 = 0.7853981633974483;

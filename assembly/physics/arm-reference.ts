@@ -148,7 +148,11 @@ function aim(at: usize): void {
   v128.store(at, bx, WRIST_TASK + 48), v128.store(at, by, WRIST_TASK + 64), v128.store(at, bz, WRIST_TASK + 80);
 }
 
-function iterate(at: usize): void {
+/**
+ * One of the three iterations of a millisecond. Quotients are products with reciprocals of what the pose alone decides: those
+ * are ready before the task velocity is.
+ */
+export function iterate(at: usize): void {
   aim(at);
   const gx = v128.load(at, WRIST_TASK), gy = v128.load(at, WRIST_TASK + 16), gz = v128.load(at, WRIST_TASK + 32);
   const bx = v128.load(at, WRIST_TASK + 48), by = v128.load(at, WRIST_TASK + 64), bz = v128.load(at, WRIST_TASK + 80);
@@ -169,7 +173,7 @@ function iterate(at: usize): void {
   // (x6, x7) from omega_z: c5 x6 - s5 kappa x7 = rho; null direction (s5 kappa, c5).
   const kappa5 = mul(s5, kappa);
   const wrist = dot2(c5, c5, kappa5, kappa5);
-  const rho = f64x2.div(sub(gz, add(m0, x40)), wrist);
+  const rho = mul(sub(gz, add(m0, x40)), f64x2.div(one, wrist));
   const x6p = mul(rho, c5), x7p = neg(mul(rho, kappa5));
   // (k, n3) from v_z, omega_x, for the solution (p) and for the null direction (n).
   const beta = dot2(c4, ry, s4, rx), gamma = cross2(s4, ry, c4, rx);
@@ -188,7 +192,7 @@ function iterate(at: usize): void {
   // x1 from s2 x1 + c3 k + s3 m = 0 with k = kp + tau kn, m = mp + tau mn; null direction (x1, tau) = (-B, s2).
   const B = dot2(c3, kn, s3, mn);
   const shoulder = dot2(s2, s2, B, B);
-  const C = f64x2.div(neg(dot2(c3, kp, s3, mp)), shoulder);
+  const C = mul(neg(dot2(c3, kp, s3, mp)), f64x2.div(one, shoulder));
   const tau = mul(C, B);
   const p1 = mul(C, s2);
   const k = add(kp, mul(tau, kn)), m = add(mp, mul(tau, mn));
@@ -217,7 +221,8 @@ function iterate(at: usize): void {
     add(dot2(n1, sub(r1, p1), n2, sub(r2, p2)), dot2(n3, sub(r3, p3), n4, sub(r4, p4))),
     dot3(n5, sub(r5, p5), n6, sub(r6, p6), n7, sub(r7, p7)),
   );
-  const share = f64x2.div(along, add(add(dot2(n1, n1, n2, n2), dot2(n3, n3, n4, n4)), dot3(n5, n5, n6, n6, n7, n7)));
+  const nullSquare = add(add(dot2(n1, n1, n2, n2), dot2(n3, n3, n4, n4)), dot3(n5, n5, n6, n6, n7, n7));
+  const share = mul(along, f64x2.div(one, nullSquare));
   let w1 = add(p1, mul(share, n1)), w2 = add(p2, mul(share, n2)), w3 = add(p3, mul(share, n3)), w4 = add(p4, mul(share, n4));
   let w5 = add(p5, mul(share, n5)), w6 = add(p6, mul(share, n6)), w7 = add(p7, mul(share, n7));
 

@@ -7,10 +7,10 @@
 //
 // `bias` is b of the step before: the torques lag by one step. Tool centre point and contacts belong to the state at the
 // start of a step, as MuJoCo reports them.
-import { addContactForces } from "./arm-contact";
-import { accelerate } from "./arm-dynamics";
+import { addContactForces, locateTool } from "./arm-contact";
+import { composites, inwards, outwards, solve } from "./arm-dynamics";
 import { BIAS, CLEARANCE, COS, LOWEST, Q, QD, QDD, REF, REF_COS, REF_OLD, REF_SIN, SIN, SLACK } from "./arm-lanes";
-import { advanceReference } from "./arm-reference";
+import { iterate } from "./arm-reference";
 import { add, both, bounded, lanes, sub, times } from "./lanes";
 import { TURN_LIMIT, sinCos, turn } from "./trig";
 
@@ -34,8 +34,15 @@ export function beginInterval(at: usize): void {
 
 /** One millisecond. `obstacles`: 0 leaves the six cylinders out. */
 export function stepArm(at: usize, obstacles: u32): void {
-  advanceReference(at);
-  accelerate(
+  // The reference is one long chain of dependent operations; what does not wait for it fills the gaps.
+  memory.copy(at + REF_OLD, at + REF, 112);
+  iterate(at);
+  outwards(at);
+  iterate(at);
+  inwards(at);
+  composites(at);
+  iterate(at);
+  solve(
     at, torque(at, 0, GAINS), torque(at, 16, GAINS), torque(at, 32, GAINS), torque(at, 48, GAINS),
     torque(at, 64, GAINS + 24), torque(at, 80, GAINS + 48), torque(at, 96, GAINS + 72),
   );
@@ -51,6 +58,19 @@ export function stepArm(at: usize, obstacles: u32): void {
   }
   const tooFar = f64x2.gt(furthest, lanes(TURN_LIMIT));
   if (v128.any_true(tooFar)) turnAnew(at, tooFar);
+}
+
+/** Brings the arm to rest at q: no velocity, bias b(q, 0). Leaves the tool's place and what it touches. */
+export function restArm(at: usize, obstacles: u32): void {
+  memory.fill(at + QD, 0, 112);
+  beginInterval(at);
+  outwards(at);
+  inwards(at);
+  composites(at);
+  const zero = lanes(0);
+  solve(at, zero, zero, zero, zero, zero, zero, zero);
+  locateTool(at);
+  addContactForces(at, obstacles);
 }
 
 /** tau_i of one joint; `gains`: Kp, Kd, L. */

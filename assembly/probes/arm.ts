@@ -4,12 +4,15 @@ export { beginInterval } from "../physics/arm";
 export { advanceReference } from "../physics/arm-reference";
 export { generalVelocity } from "../physics/arm-reference-general";
 export * from "../physics/arm-lanes";
-import { accelerate } from "../physics/arm-dynamics";
+import { composites, inwards, outwards, solve } from "../physics/arm-dynamics";
 import { sinCos } from "../physics/trig";
 
 /** Torques of seven v128 at `torques`. */
 export function accelerateWith(at: usize, torques: usize): void {
-  accelerate(
+  outwards(at);
+  inwards(at);
+  composites(at);
+  solve(
     at, v128.load(torques), v128.load(torques, 16), v128.load(torques, 32), v128.load(torques, 48), v128.load(torques, 64),
     v128.load(torques, 80), v128.load(torques, 96),
   );
