@@ -13,7 +13,7 @@ export interface Parameter extends ParameterShape {
   readonly offset: number;
   readonly length: number;
   readonly initial: Initialiser;
-  /** False for numbers that a checkpoint carries and no optimiser changes. */
+  /** False for numbers that a checkpoint carries and no optimiser changes; they stand behind all that are trained. */
   readonly isTrained: boolean;
 }
 
@@ -28,10 +28,16 @@ const alignment = 64;
 export class ParameterLayout {
   readonly #parameters = new Map<string, Parameter>();
   #length = 0;
+  #trainedLength = 0;
 
   /** Elements of a flat buffer of this layout, gaps included. */
   get length(): number {
     return this.#length;
+  }
+
+  /** Elements from the start that an optimiser changes. */
+  get trainedLength(): number {
+    return this.#trainedLength;
   }
 
   /** All parameters in the order in which they were added. */
@@ -50,8 +56,13 @@ export class ParameterLayout {
       throw new DifftuneError("INVARIANT", `Parameter "${name}" is added twice.`);
     }
     const length = shape.reduce((product, size) => product * size, 1);
-    this.#parameters.set(name, { name, shape, offset: this.#length, length, initial, isTrained: options.isTrained ?? true });
+    const isTrained = options.isTrained ?? true;
+    if (isTrained && this.#trainedLength !== this.#length) {
+      throw new DifftuneError("INVARIANT", `Parameter "${name}" is trained and follows one that is not.`);
+    }
+    this.#parameters.set(name, { name, shape, offset: this.#length, length, initial, isTrained });
     this.#length += Math.ceil(length / alignment) * alignment;
+    if (isTrained) this.#trainedLength = this.#length;
   }
 
   /** The parameter of a name. */

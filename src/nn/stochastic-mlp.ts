@@ -120,8 +120,6 @@ export class StochasticMlp {
     this.#low = Math.fround(Math.log(stdMin ** 2));
     this.#high = Math.fround(Math.log(stdMax ** 2));
     const { layout } = this;
-    layout.add("logvar_min", [], { kind: "constant", value: this.#low }, { isTrained: false });
-    layout.add("logvar_max", [], { kind: "constant", value: this.#high }, { isTrained: false });
     if (std.kind === "learned") {
       layout.add("logvar", [this.components * actionSize], { kind: "constant", value: Math.log(std.std ** 2) });
     }
@@ -137,6 +135,8 @@ export class StochasticMlp {
     this.#body = isPredicted && !this.#isMixture
       ? new TwoHeads(layout, networks)
       : new Networkwise(layout, networks, { hasStd: isPredicted, components });
+    layout.add("logvar_min", [], { kind: "constant", value: this.#low }, { isTrained: false });
+    layout.add("logvar_max", [], { kind: "constant", value: this.#high }, { isTrained: false });
   }
 
   /** Records the distributions of states [rows, conditionWidth]. */

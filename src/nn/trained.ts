@@ -14,6 +14,8 @@ export interface Trained {
   readonly secondMoments: Tensor;
   /** Number of steps taken, and what follows from it. */
   readonly optimiserState: Tensor;
+  /** Elements from the start that the optimiser changes. */
+  readonly trainedLength: number;
 }
 
 /** Options of {@link recordOptimiserStep}. */
@@ -41,12 +43,14 @@ export function createTrained(device: Device, layout: ParameterLayout, values: F
     firstMoments: flat("first moments"),
     secondMoments: flat("second moments"),
     optimiserState: device.tensor([adamStateLength], { label: `${label} optimiser state` }),
+    trainedLength: layout.trainedLength,
   };
 }
 
 /** Frees the buffers of {@link createTrained}. */
 export function freeTrained(device: Device, trained: Trained): void {
-  for (const tensor of Object.values<Tensor>({ ...trained })) device.free(tensor);
+  const { values, gradients, firstMoments, secondMoments, optimiserState } = trained;
+  for (const tensor of [values, gradients, firstMoments, secondMoments, optimiserState]) device.free(tensor);
 }
 
 /**
@@ -70,6 +74,7 @@ export function recordOptimiserStep(
     norm,
     stop: tensors.stop,
   }, {
+    count: trained.trainedLength,
     rate: options.rate,
     betas: options.betas ?? [0.9, 0.999],
     epsilon: options.epsilon ?? 1e-8,
