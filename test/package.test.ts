@@ -142,6 +142,11 @@ describe("in Node", () => {
     await expect(runModule(`await import("difftune/dist/core/errors.js")`)).rejects.toThrow(/ERR_PACKAGE_PATH_NOT_EXPORTED/);
   });
 
+  test("the commented shaders can be found by name", async () => {
+    const file = fileURLToPath(await runModule(`console.log(import.meta.resolve("difftune/kernels/nn/linear.wgsl"))`));
+    expect(await readFile(file, "utf8")).toMatch(/^\/\/ linear — /);
+  });
+
   test("the command is installed and runs", async () => {
     const { stdout } = await run(path.join(folder, "node_modules/.bin/difftune"), ["--version"]);
     expect(stdout.trim()).toBe(manifest.version);

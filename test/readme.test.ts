@@ -13,10 +13,12 @@ const blocks = (language: string): string[] => [...readme.matchAll(new RegExp(`^
 describe("the README", () => {
   beforeAll(expectBuilt);
 
-  test.each(blocks("js").map((source, index) => [index + 1, source] as const))("example %i runs as it stands and prints", async (_, source) => {
+  test.each(blocks("js").map((source, index) => [index + 1, source] as const))("example %i runs as it stands and prints", async (example, source) => {
     const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", source], { cwd: root, timeout: 60_000 });
     expect(stdout.trim()).not.toBe("");
     expect(stdout).not.toMatch(/NaN|undefined/);
+    // What the README says that the first one shows, and the second one must.
+    for (const shown of example === 1 ? [" 0.50", " -0.50"] : ["every kernel is right"]) expect(stdout).toContain(shown);
   });
 
   test("has an example, of about twenty lines", () => {
