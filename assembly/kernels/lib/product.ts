@@ -72,18 +72,15 @@ function finishTail(low: v128, high: v128, at: usize, column: usize): void {
   }
 }
 
-/** Ends the sums of eight columns of a row. ReLU, which most networks use, is done in place. */
-function finish8(low: v128, high: v128, row: usize, column: usize): void {
-  let at = (row * columns + column) << 2;
-  if (column + 8 > columns) {
-    finishTail(low, high, at, column << 2);
-    return;
-  }
-  if (bias != 0) {
-    const from = bias + (column << 2);
-    low = f32x4.add(low, v128.load(from));
-    high = f32x4.add(high, v128.load(from, 16));
-  }
+/**
+ * Ends the sums of eight whole columns of one row, `at` bytes into the results; `lowBias` and `highBias` are their biases.
+ * ReLU, which most networks use, is done in place.
+ */
+// @ts-ignore: decorator
+@inline
+function finish8(low: v128, high: v128, lowBias: v128, highBias: v128, at: usize): void {
+  low = f32x4.add(low, lowBias);
+  high = f32x4.add(high, highBias);
   if (pre != 0) {
     const before = v128.load(pre + at);
     const beside = v128.load(pre + at, 16);
@@ -111,29 +108,37 @@ function finish8(low: v128, high: v128, row: usize, column: usize): void {
       low = activate4(activatedKind, low);
       high = activate4(activatedKind, high);
     }
-    at += activated;
-    v128.store(at, low);
-    v128.store(at, high, 16);
+    v128.store(activated + at, low);
+    v128.store(activated + at, high, 16);
   }
 }
 
 /** Ends the sums of `count` rows and one panel. */
 function finish(count: u32, row: usize, column: usize): void {
-  finish8(sum0, sum1, row, column);
-  if (count > 1) finish8(sum2, sum3, row + 1, column);
-  if (count > 2) finish8(sum4, sum5, row + 2, column);
-  if (count > 3) finish8(sum6, sum7, row + 3, column);
-  if (count > 4) finish8(sum8, sum9, row + 4, column);
-  if (count > 5) finish8(sum10, sum11, row + 5, column);
-}
-
-/** Ends the sums of `count` rows and two panels. */
-function finishWide(count: u32, row: usize, column: usize): void {
-  finish8(sum0, sum1, row, column);
-  finish8(sum2, sum3, row, column + 8);
-  if (count == 1) return;
-  finish8(sum4, sum5, row + 1, column);
-  finish8(sum6, sum7, row + 1, column + 8);
+  const stride = columns << 2;
+  const offset = column << 2;
+  let at = row * stride + offset;
+  if (column + 8 > columns) {
+    finishTail(sum0, sum1, at, offset);
+    if (count > 1) finishTail(sum2, sum3, at += stride, offset);
+    if (count > 2) finishTail(sum4, sum5, at += stride, offset);
+    if (count > 3) finishTail(sum6, sum7, at += stride, offset);
+    if (count > 4) finishTail(sum8, sum9, at += stride, offset);
+    if (count > 5) finishTail(sum10, sum11, at += stride, offset);
+    return;
+  }
+  let low = splat(0);
+  let high = splat(0);
+  if (bias != 0) {
+    low = v128.load(bias + offset);
+    high = v128.load(bias + offset, 16);
+  }
+  finish8(sum0, sum1, low, high, at);
+  if (count > 1) finish8(sum2, sum3, low, high, at += stride);
+  if (count > 2) finish8(sum4, sum5, low, high, at += stride);
+  if (count > 3) finish8(sum6, sum7, low, high, at += stride);
+  if (count > 4) finish8(sum8, sum9, low, high, at += stride);
+  if (count > 5) finish8(sum10, sum11, low, high, at += stride);
 }
 
 /** One row, one panel. */
@@ -197,9 +202,10 @@ function tile1Wide(x: usize, stride: usize, panel: usize, depth: usize, row: usi
   }
   sum0 = a0;
   sum1 = a1;
-  sum2 = a2;
-  sum3 = a3;
-  finishWide(1, row, column);
+  finish(1, row, column);
+  sum0 = a2;
+  sum1 = a3;
+  finish(1, row, column + 8);
 }
 
 /** Two rows, one panel. */
@@ -287,13 +293,14 @@ function tile2Wide(x: usize, stride: usize, panel: usize, depth: usize, row: usi
   }
   sum0 = a0;
   sum1 = a1;
-  sum2 = a2;
-  sum3 = a3;
-  sum4 = b0;
-  sum5 = b1;
-  sum6 = b2;
-  sum7 = b3;
-  finishWide(2, row, column);
+  sum2 = b0;
+  sum3 = b1;
+  finish(2, row, column);
+  sum0 = a2;
+  sum1 = a3;
+  sum2 = b2;
+  sum3 = b3;
+  finish(2, row, column + 8);
 }
 
 /** Three rows, one panel. */
@@ -306,6 +313,8 @@ function tile3(x: usize, stride: usize, panel: usize, depth: usize, row: usize, 
   let c0 = splat(0), c1 = splat(0);
   const end = panel + (depth << 5);
   const last = end - 32;
+  const secondLast = end - 64;
+  const thirdLast = end - 96;
   while (true) {
     let p0 = v128.load(panel);
     let p1 = v128.load(panel, 16);
@@ -330,10 +339,34 @@ function tile3(x: usize, stride: usize, panel: usize, depth: usize, row: usize, 
     value = v128.load32_splat(c, 4);
     c0 = madd(value, p0, c0);
     c1 = madd(value, p1, c1);
-    panel += 64;
-    a += 8;
-    b += 8;
-    c += 8;
+    if (panel == secondLast) break;
+    p0 = v128.load(panel, 64);
+    p1 = v128.load(panel, 80);
+    value = v128.load32_splat(a, 8);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    value = v128.load32_splat(b, 8);
+    b0 = madd(value, p0, b0);
+    b1 = madd(value, p1, b1);
+    value = v128.load32_splat(c, 8);
+    c0 = madd(value, p0, c0);
+    c1 = madd(value, p1, c1);
+    if (panel == thirdLast) break;
+    p0 = v128.load(panel, 96);
+    p1 = v128.load(panel, 112);
+    value = v128.load32_splat(a, 12);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    value = v128.load32_splat(b, 12);
+    b0 = madd(value, p0, b0);
+    b1 = madd(value, p1, b1);
+    value = v128.load32_splat(c, 12);
+    c0 = madd(value, p0, c0);
+    c1 = madd(value, p1, c1);
+    panel += 128;
+    a += 16;
+    b += 16;
+    c += 16;
     if (panel == end) break;
   }
   sum0 = a0;
@@ -345,7 +378,8 @@ function tile3(x: usize, stride: usize, panel: usize, depth: usize, row: usize, 
   finish(3, row, column);
 }
 
-/** Four rows, one panel: with 8 sums, 2 vectors of the panel and 4 of x a block of the loop fits into 15 registers. */
+/** Four rows, one panel: with 8 sums, 2 vectors of the panel and 4 of x a block of the loop fits into 15 registers. Every step is
+ * a block of its own, because V8 loads all that a block needs before it computes. */
 function tile4(x: usize, stride: usize, panel: usize, depth: usize, row: usize, column: usize): void {
   let a = x + row * stride;
   let b = a + stride;
@@ -357,6 +391,7 @@ function tile4(x: usize, stride: usize, panel: usize, depth: usize, row: usize, 
   let d0 = splat(0), d1 = splat(0);
   const end = panel + (depth << 5);
   const last = end - 32;
+  const secondLast = end - 64;
   while (true) {
     let p0 = v128.load(panel);
     let p1 = v128.load(panel, 16);
@@ -387,11 +422,26 @@ function tile4(x: usize, stride: usize, panel: usize, depth: usize, row: usize, 
     value = v128.load32_splat(d, 4);
     d0 = madd(value, p0, d0);
     d1 = madd(value, p1, d1);
-    panel += 64;
-    a += 8;
-    b += 8;
-    c += 8;
-    d += 8;
+    if (panel == secondLast) break;
+    p0 = v128.load(panel, 64);
+    p1 = v128.load(panel, 80);
+    value = v128.load32_splat(a, 8);
+    a0 = madd(value, p0, a0);
+    a1 = madd(value, p1, a1);
+    value = v128.load32_splat(b, 8);
+    b0 = madd(value, p0, b0);
+    b1 = madd(value, p1, b1);
+    value = v128.load32_splat(c, 8);
+    c0 = madd(value, p0, c0);
+    c1 = madd(value, p1, c1);
+    value = v128.load32_splat(d, 8);
+    d0 = madd(value, p0, d0);
+    d1 = madd(value, p1, d1);
+    panel += 96;
+    a += 12;
+    b += 12;
+    c += 12;
+    d += 12;
     if (panel == end) break;
   }
   sum0 = a0;
