@@ -1,6 +1,6 @@
 // linear_backward_weight — dW[s, o, column + i] = sum_b dy[b,o] x[b,i]; db[s, o] = sum_b dy[b,o]; b in part s of S parts
 // shapes  dy [B, O] f32; x [B, I] f32; dWeight [S, O, rowStride] f32, of which columns column .. column + I are written;
-//         dBias [S, O] f32, optional; scratch [ceil(I / 8), 24, 128] f32.
+//         dBias [S, O] f32, optional; scratch [ceil(I / 8), 24 128 + 80] f32.
 //         Part s has rows s R .. s R + R, R = 128 ceil(ceil(B / S) / 128)
 // owns    unit: 8 columns of dW (thread of unit 0: db too)
 // order   over b ascending in blocks of 128, f32; the sums of blocks ascending
@@ -12,21 +12,31 @@
 import { madd, splat } from "../lib/math";
 
 const BLOCK: usize = 128;
-/** Bytes of one panel of x, and of one strip of dy. */
-const PANEL_BYTES: usize = BLOCK << 5;
-const STRIP_BYTES: usize = BLOCK << 4;
+/** Bytes from one panel of x to the next: a line more than its 128 rows, so that panels start in different sets of a cache. */
+const PANEL_BYTES: usize = (BLOCK << 5) + 64;
+/** Bytes from one strip of dy to the next, likewise. */
+const STRIP_BYTES: usize = (BLOCK << 4) + 64;
 /** Scratch of a unit: its panel, and room for four strips. */
 const UNIT_BYTES: usize = PANEL_BYTES + (STRIP_BYTES << 2);
 
-/** packed[b][l] = source[b, l] for l < used, 0 above; `lanes` 4 or 8 floats wide. */
-function packColumns(source: usize, stride: usize, rows: usize, used: usize, lanes: usize, packed: usize): void {
+/** packed[p][b][l] = source[b, lanes p + l], 0 from `columns` on: whole rows at a time, which is how they lie in memory. */
+function pack(source: usize, stride: usize, rows: usize, columns: usize, lanes: usize, packed: usize, step: usize): void {
   const width = lanes << 2;
+  const whole = columns / lanes;
+  const rest = columns - whole * lanes;
   for (let b: usize = 0; b < rows; b++) {
-    if (used >= lanes) {
-      v128.store(packed, v128.load(source));
-      if (lanes == 8) v128.store(packed, v128.load(source, 16), 16);
+    let from = source;
+    let to = packed;
+    if (lanes == 8) {
+      for (let p: usize = 0; p < whole; p++, from += 32, to += step) {
+        v128.store(to, v128.load(from));
+        v128.store(to, v128.load(from, 16), 16);
+      }
     } else {
-      for (let l: usize = 0; l < lanes; l++) store<f32>(packed + (l << 2), l < used ? load<f32>(source + (l << 2)) : 0);
+      for (let p: usize = 0; p < whole; p++, from += 16, to += step) v128.store(to, v128.load(from));
+    }
+    if (rest > 0) {
+      for (let l: usize = 0; l < lanes; l++) store<f32>(to + (l << 2), l < rest ? load<f32>(from + (l << 2)) : 0);
     }
     source += stride;
     packed += width;
@@ -132,26 +142,24 @@ function sumPart(args: usize, from: u32, to: u32, start: usize, stop: usize, dWe
   const stride = <usize>load<u32>(args, 12) << 2;
   const dy = <usize>load<u32>(args, 28);
   const x = <usize>load<u32>(args, 32);
+  const columns = min<usize>(<usize>to << 3, inFeatures) - (<usize>from << 3);
   const panels = <usize>load<u32>(args, 44) + from * UNIT_BYTES;
   const strips = panels + (to - from) * PANEL_BYTES;
   if (start == stop) {
-    clear(dWeight, stride, outFeatures, from, min<usize>(to << 3, inFeatures), dBias);
+    clear(dWeight, stride, outFeatures, from, (<usize>from << 3) + columns, dBias);
     return;
   }
   for (let block = start; block < stop; block += BLOCK) {
     const count = min<usize>(BLOCK, stop - block);
     const isFirst = block == start;
-    const xBlock = x + ((block * inFeatures) << 2);
-    for (let u = from; u < to; u++) {
-      packColumns(xBlock + (<usize>u << 5), inFeatures << 2, count, inFeatures - (<usize>u << 3), 8, panels + (u - from) * PANEL_BYTES);
-    }
+    const xBlock = x + ((block * inFeatures + (<usize>from << 3)) << 2);
+    pack(xBlock, inFeatures << 2, count, columns, 8, panels, PANEL_BYTES);
     for (let group: usize = 0; group < outFeatures; group += 16) {
       const groupEnd = min<usize>(group + 16, outFeatures);
-      const dyBlock = dy + ((block * outFeatures) << 2);
-      for (let o = group; o < groupEnd; o += 4) {
-        const strip = strips + ((o - group) >> 2) * STRIP_BYTES;
-        packColumns(dyBlock + (o << 2), outFeatures << 2, count, outFeatures - o, 4, strip);
-        if (dBias != 0) {
+      pack(dy + ((block * outFeatures + group) << 2), outFeatures << 2, count, groupEnd - group, 4, strips, STRIP_BYTES);
+      if (dBias != 0) {
+        for (let o = group; o < groupEnd; o += 4) {
+          const strip = strips + ((o - group) >> 2) * STRIP_BYTES;
           let sum = splat(0);
           for (let b: usize = 0; b < count; b++) sum = f32x4.add(sum, v128.load(strip + (b << 4)));
           put(sum, sum, dBias + (o << 2), min<usize>(4, outFeatures - o), isFirst);

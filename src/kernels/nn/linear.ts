@@ -114,11 +114,14 @@ export const linearBackwardInputSpec = defineKernel({
 
 /** Rows that the weight gradient sums before it adds to what it has; the same number stands in both bodies. */
 const blockRows = 128;
-/** Columns of packing space a unit has on the WASM engine: its panel of x and four strips of dy. */
-const scratchColumns = 24;
+/**
+ * Packing space of a unit on the WASM engine: a panel of 8 columns of x and four strips of 4 columns of dy, each a line of
+ * the cache longer than its rows.
+ */
+const scratchElements = (8 + 4 * 4) * blockRows + (1 + 4) * 16;
 
 function scratchLength(inFeatures: number): number {
-  return panelCount(inFeatures) * blockRows * scratchColumns;
+  return panelCount(inFeatures) * scratchElements;
 }
 
 /** dW = dyᵀ x; db = the sum of the rows of dy; both for each of `parts` equal parts of the rows. */
