@@ -1,8 +1,9 @@
+import { isWatched } from "./quiet-child.js";
 import { printError } from "./terminal.js";
 
 /** One line on the error stream that is written over in a terminal, and now and then a line of its own elsewhere. */
 export class ProgressLine {
-  readonly #isTerminal = process.stderr.isTTY;
+  readonly #isTerminal = isWatched();
   readonly #everyMs: number;
   #last = Number.NEGATIVE_INFINITY;
 

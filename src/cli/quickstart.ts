@@ -9,6 +9,7 @@ import { createDiffusionMlp } from "../nn/diffusion-mlp.js";
 import { exitCodes, type Command } from "./command.js";
 import { engineArgument, readEngine, readWholeNumber } from "./options.js";
 import { ProgressLine } from "./progress.js";
+import { isQuietChild, runQuietly } from "./quiet-child.js";
 import { scatterPicture, scatterText } from "./scatter.js";
 import { formatSelfTest, runSelfTest } from "./self-test-table.js";
 import { formatPairs, printLine } from "./terminal.js";
@@ -84,7 +85,9 @@ export const quickstart: Command = {
   execute: async ({ engine, steps, seed, out }) => {
     const stepCount = readWholeNumber("steps", steps, 1, 1_000_000);
     const seedNumber = readWholeNumber("seed", seed, 0, 0xffffffff);
-    using device = await createDevice({ engine: readEngine(engine) });
+    const engineName = readEngine(engine);
+    if (!isQuietChild()) return runQuietly();
+    using device = await createDevice({ engine: engineName });
     printLine(`engine     ${device.info.description}`);
     const rows = await runSelfTest(device);
     if (rows.some((row) => !row.passed)) {

@@ -1,28 +1,42 @@
 import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
-import { printError } from "./terminal.js";
+import { constants } from "node:os";
 
 const childVariable = "DIFFTUNE_QUIET_CHILD";
 
 /** Dawn writes these, past Node, on every request of an adapter; they mean nothing to a user. */
-const noise = /^Warning: max\w+ artificially reduced from/;
+const noise = /^Warning: max\w+ artificially reduced from.*\n/gm;
+const noiseStart = "Warning: max";
 
 /** Whether this process is one that {@link runQuietly} started. */
 export function isQuietChild(): boolean {
-  return process.env[childVariable] === "1";
+  return process.env[childVariable] !== undefined;
 }
 
-/** Runs this same command line again in a child process whose error stream is read without Dawn's noise. */
+/** Whether a person watches the error stream: this process's own, or the one that {@link runQuietly} reads it for. */
+export function isWatched(): boolean {
+  return process.stderr.isTTY || process.env[childVariable] === "watched";
+}
+
+/** Runs this same command line again in a child process whose error stream is passed on without Dawn's noise. */
 export function runQuietly(): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
-      env: { ...process.env, [childVariable]: "1" },
+      env: { ...process.env, [childVariable]: process.stderr.isTTY ? "watched" : "unwatched" },
       stdio: ["inherit", "inherit", "pipe"],
     });
-    createInterface(child.stderr).on("line", (line) => {
-      if (!noise.test(line)) printError(line);
+    let held = "";
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+      const text = (held + chunk).replace(noise, "");
+      // A last line that may become noise waits for its end; progress, which has no end of line, does not.
+      const lastLine = text.slice(text.lastIndexOf("\n") + 1);
+      held = lastLine !== "" && (lastLine.startsWith(noiseStart) || noiseStart.startsWith(lastLine)) ? lastLine : "";
+      process.stderr.write(text.slice(0, text.length - held.length));
     });
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
     child.on("error", reject);
-    child.on("close", (code) => { resolve(code ?? 1); });
+    child.on("close", (code, signal) => {
+      process.stderr.write(held);
+      resolve(signal === null ? (code ?? 1) : 128 + constants.signals[signal]);
+    });
   });
 }

@@ -76,6 +76,12 @@ describe("the command line", () => {
     expect({ width: picture.width, height: picture.height }).toEqual({ width: 724, height: 376 });
   });
 
+  test("Dawn's warnings stay out of the error stream", async () => {
+    const { code, errors } = await difftune("quickstart", "--steps", "1");
+    expect(code).toBe(1);
+    expect(errors.split("\n").filter((line) => line !== "" && !/^(self-test on|training:) /.test(line))).toEqual([]);
+  });
+
   test("quickstart refuses a count that is none", async () => {
     const { code, errors } = await difftune("quickstart", "--steps", "many");
     expect({ code, errors }).toEqual({ code: 2, errors: 'difftune: --steps is "many". It must be a whole number from 1 to 1000000.\n' });
