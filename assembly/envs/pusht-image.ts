@@ -9,7 +9,7 @@ import {
   ACTIVE_CONTACTS, AGENT_X, AGENT_Y, BLOCK_COS, BLOCK_SIN, CONTACTS, CONTACT_NX, CONTACT_NY, CONTACT_P1X, CONTACT_P1Y,
   CONTACT_P2X, CONTACT_P2Y, CONTACT_STRIDE, ORIGIN_X, ORIGIN_Y,
 } from "../physics/planar/memory";
-import { cosine, sine, sineCosine } from "../physics/trigonometry";
+import { cosine, sine, sineCosine } from "../physics/libm-trigonometry";
 import { stateOf } from "./batch";
 import {
   CANVAS, CANVAS_BYTES, colour, fatLine, fillCanvas, fillCircle, fillQuadrilateral, roundHalfEven, scaleCanvas, smoothLine,

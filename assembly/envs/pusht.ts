@@ -15,7 +15,7 @@ import { useExactSearch } from "../physics/planar/collide";
 import { driveGroup, driveScene, resetScene } from "../physics/planar/scene";
 import { GROUP } from "../physics/planar/solver";
 import { seedTwister, TWISTER_BYTES } from "../physics/mersenne-twister";
-import { sineCosine, cosine, sine } from "../physics/trigonometry";
+import { sineCosine, cosine, sine } from "../physics/libm-trigonometry";
 import {
   actionOf, BATCH_AUTO_RESET, BATCH_CHUNK, BATCH_MAX_STEPS, BATCH_OBSERVATION_KIND, BATCH_OBSERVATION_SIZE, BATCH_OPTIONS,
   BATCH_REWARDS, BATCH_RUNNING, BATCH_STEPS, BATCH_STEP_FLAGS, BATCH_STEP_OBSERVATIONS, BATCH_STEP_REWARDS, BATCH_TERMINATED,

@@ -30,7 +30,7 @@ import { GOAL, GOAL_HEIGHT, HAND_TURN, REF, REF_COS, REF_OLD, REF_SIN, SLACK, TA
 import { generalVelocity } from "./arm-reference-general";
 import { ELBOW, FOREARM, SHOULDER_HEIGHT, TOOL, UPPER_ARM, WRIST } from "./arm-model";
 import { add, both, bounded, cross2, dot2, dot3, lanes, mul, neg, sub, times } from "./lanes";
-import { turn } from "./trig";
+import { turn } from "./arm-trigonometry";
 
 /** Bound of |dJ| / |dq*|, spectral norms. */
 const LIPSCHITZ: usize = memory.data<f64>([3]);

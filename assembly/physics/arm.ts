@@ -12,7 +12,7 @@ import { composites, inwards, outwards, solve } from "./arm-dynamics";
 import { BIAS, CLEARANCE, COS, LOWEST, Q, QD, QDD, REF, REF_COS, REF_OLD, REF_SIN, SIN, SLACK } from "./arm-lanes";
 import { iterate } from "./arm-reference";
 import { add, both, bounded, lanes, sub, times } from "./lanes";
-import { TURN_LIMIT, sinCos, turn } from "./trig";
+import { TURN_LIMIT, sinCos, turn } from "./arm-trigonometry";
 
 const MILLISECOND: usize = memory.data<f64>([0.001]);
 const PER_MILLISECOND: usize = memory.data<f64>([1000]);

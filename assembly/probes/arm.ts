@@ -5,7 +5,7 @@ export { advanceReference } from "../physics/arm-reference";
 export { generalVelocity } from "../physics/arm-reference-general";
 export * from "../physics/arm-lanes";
 import { composites, inwards, outwards, solve } from "../physics/arm-dynamics";
-import { sinCos } from "../physics/trig";
+import { sinCos } from "../physics/arm-trigonometry";
 
 /** Torques of seven v128 at `torques`. */
 export function accelerateWith(at: usize, torques: usize): void {

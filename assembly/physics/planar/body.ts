@@ -1,6 +1,6 @@
 // Pose of the T. The solver moves the centre of gravity p and the angle a; everything else follows:
 //   origin = p - R(a) (0, 45),   world(q) = R(a) q + origin,   box = [min, max] of the world vertices
-import { cosine, sine, sineCosine } from "../trigonometry";
+import { cosine, sine, sineCosine } from "../libm-trigonometry";
 import { BAR_BOTTOM, BAR_LEFT, BAR_RIGHT, BAR_TOP, GRAVITY_Y, STEM_BOTTOM, STEM_LEFT, STEM_RIGHT, STEM_TOP } from "./constants";
 import {
   BLOCK_ANGLE, BLOCK_COS, BLOCK_SIN, BLOCK_X, BLOCK_Y, BOXES, BOX_STRIDE, ORIGIN_X, ORIGIN_Y, POLYGON_VERTICES_STRIDE, VERTICES,

@@ -6,7 +6,7 @@ let module: CompiledFile;
 const precise = create(all!, { number: "BigNumber", precision: 80 });
 
 beforeAll(async () => {
-  module = await compileFile("physics/trigonometry.ts");
+  module = await compileFile("physics/libm-trigonometry.ts");
 });
 
 /** The number that a double stands for; its shortest decimal form would be another one. */
