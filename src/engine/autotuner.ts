@@ -2,7 +2,7 @@ import * as host from "#host";
 import { version } from "../core/version.js";
 import type { Device } from "./device.js";
 import { variantsOf, type AnyKernelSpec } from "./kernel-spec.js";
-import type { Program, RecordedLaunch } from "./program.js";
+import { paramsOf, type Program, type RecordedLaunch } from "./program.js";
 import type { Tensor } from "./tensor.js";
 import type { VariantChooser } from "./variant-chooser.js";
 
@@ -34,10 +34,6 @@ export function shapeClass(spec: AnyKernelSpec, params: Readonly<Record<string, 
     .filter(([name, value]) => work({ ...params, [name]: 2 * value + 1 }) !== base)
     .map(([name, value]) => `${name}=${2 ** Math.round(Math.log2(Math.max(value, 1)))}`);
   return [spec.name, ...sizes].join(" ");
-}
-
-function paramsOf(launch: RecordedLaunch): Record<string, number> {
-  return Object.fromEntries(Object.keys(launch.spec.params).map((name, at) => [name, launch.values[at] ?? 0]));
 }
 
 /** Runs a program `count` times; milliseconds of one run. */

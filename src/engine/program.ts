@@ -1,6 +1,6 @@
 import { DifftuneError } from "../core/errors.js";
 import type { EngineName, TensorOptions } from "./device.js";
-import type { AnyKernelSpec, BufferSpec, KernelSpec, ParamLayout, ParamValues, ScalarType } from "./kernel-spec.js";
+import { anyKernel, type AnyKernelSpec, type BufferSpec, type KernelSpec, type ParamLayout, type ParamValues, type ScalarType } from "./kernel-spec.js";
 import { elementCount, Tensor, viewAlignmentBytes, type Storage } from "./tensor.js";
 
 /** Buffers of a launch by name; only optional ones may be left out. */
@@ -98,7 +98,8 @@ function checkedValue(spec: AnyKernelSpec, name: string, type: ScalarType, value
   return value;
 }
 
-function asParams(spec: AnyKernelSpec, values: readonly number[]): Record<string, number> {
+/** The parameters of a launch by name, as its spec's functions take them. */
+export function paramsOf({ spec, values }: Pick<RecordedLaunch, "spec" | "values">): Record<string, number> {
   return Object.fromEntries(Object.keys(spec.params).map((name, at) => [name, values[at] ?? 0]));
 }
 
@@ -180,7 +181,7 @@ export class Recorder implements ProgramRecorder {
     variant?: string,
   ): Launch<P> {
     this.#open();
-    const spec = typedSpec as unknown as AnyKernelSpec;
+    const spec = anyKernel(typedSpec);
     const label = `${this.label}/${this.launches.length}:${spec.name}`;
     const given: Readonly<Record<string, number | undefined>> = params;
     const layout = Object.entries(spec.params);
@@ -196,7 +197,7 @@ export class Recorder implements ProgramRecorder {
       }
     }
     this.#checkTensors(spec, tensors, label);
-    checkShapes(spec, asParams(spec, values), tensors, label);
+    checkShapes(spec, paramsOf({ spec, values }), tensors, label);
 
     const index = this.launches.length;
     for (const tensor of tensors) {
@@ -222,9 +223,9 @@ export class Recorder implements ProgramRecorder {
           }
           next[at] = checkedValue(spec, name, type, value, label);
         }
-        const now = asParams(spec, next);
+        const now = paramsOf({ spec, values: next });
         checkShapes(spec, now, tensors, label);
-        if (spec.units(now) > spec.units(asParams(spec, values))) {
+        if (spec.units(now) > spec.units(paramsOf({ spec, values }))) {
           throw new DifftuneError("KERNEL_LAUNCH", `${label}: an update may not make the launch larger.`, {
             hint: "Record a new program for a larger shape.",
             kernel: spec.name,
