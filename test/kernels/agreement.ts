@@ -4,6 +4,10 @@ import { anyKernel, type BufferSpec, type KernelSpec, type ParamLayout, type Par
 import { expectClose, type Tolerance } from "../close.js";
 import { deviceFor, engines, expectSameBits, runKernel, type Contents } from "./harness.js";
 
+/** Random launches of each kernel. DIFFTUNE_FUZZ_RUNS asks for more; then each run of the suite also draws others. */
+const wantedRuns = Number(process.env.DIFFTUNE_FUZZ_RUNS ?? "");
+const fuzz = wantedRuns >= 1 ? { numRuns: Math.floor(wantedRuns) } : { numRuns: 6, seed: 20 };
+
 /** One launch to compare: parameters and inputs. */
 export interface AgreementCase<P extends ParamLayout> {
   readonly params: ParamValues<P>;
@@ -33,6 +37,6 @@ export function proveAgreement<P extends ParamLayout, B extends Readonly<Record<
         return;
       }
       for (const [name, values] of Object.entries(first!)) expectClose(second![name]!, values, tolerance, `${title}: ${name}`);
-    }), { numRuns: 6, seed: 20 });
+    }), fuzz);
   });
 }
