@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
+import { withTables } from "../scripts/options-tables.mjs";
 import manifest from "../package.json" with { type: "json" };
 import { expectBuilt } from "./expect-built.js";
 
@@ -30,6 +31,11 @@ describe("the README", () => {
   test("names only scripts that exist", () => {
     const named = [...readme.matchAll(/npm run ([\w:]+)/g)].map((match) => match[1]!);
     expect(named.filter((name) => !Object.hasOwn(manifest.scripts, name))).toEqual([]);
+  });
+
+  test("its tables of options are those of the sources: npm run options-tables", async () => {
+    expect(readme).toBe(await withTables(readme));
+    expect(readme).not.toMatch(/\|  \|$/m);
   });
 
   test("links only to files that exist", () => {

@@ -38,6 +38,7 @@ export interface CloningOptions {
   readonly seed?: number;
   /** Steps between two events. Default 100. */
   readonly reportEvery?: number;
+  /** Stops the training with a `CANCELLED` error before its next step. */
   readonly signal?: AbortSignal;
 }
 

@@ -9,7 +9,9 @@ import { createWebGpuDevice, hasHardwareGpu, type WebGpuDevice, type WebGpuDevic
 export interface DeviceOptions {
   /** `auto` takes WebGPU where there is a real GPU, else WASM; a software adapter is never picked by default. */
   readonly engine?: "auto" | EngineName;
+  /** For the WASM engine; ignored by the other. */
   readonly wasm?: WasmDeviceOptions;
+  /** For the WebGPU engine; ignored by the other. */
   readonly webgpu?: WebGpuDeviceOptions;
   /**
    * True (the default) runs the plain variant of every kernel. False lets an autotuner time the variants on this device

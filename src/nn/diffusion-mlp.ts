@@ -11,6 +11,7 @@ import { addLinear, Pass, type LinearLayer } from "./pass.js";
 
 /** Options of {@link createDiffusionMlp}. */
 export interface DiffusionMlpOptions {
+  /** Elements of one action. */
   readonly actionSize: number;
   /** Actions of a predicted chunk. */
   readonly horizon: number;
@@ -22,11 +23,11 @@ export interface DiffusionMlpOptions {
   readonly hidden?: readonly number[];
   /** Sizes of an encoder of the state; none by default. */
   readonly conditionHidden?: readonly number[];
-  /** Default `mish`. */
+  /** Between the layers. Default `mish`. */
   readonly activation?: Activation;
-  /** Default `identity`. */
+  /** After the last layer. Default `identity`. */
   readonly outputActivation?: Activation;
-  /** Default false. */
+  /** Layer norm in the trunk. Default false. */
   readonly useLayerNorm?: boolean;
   /** Residual trunk instead of a plain one. Default false. */
   readonly isResidual?: boolean;

@@ -16,6 +16,7 @@ export interface WebGpuDeviceOptions {
   readonly gpu?: GPU;
   /** Options of Dawn in Node, for example `["backend=vulkan"]`; toggles go in one string. */
   readonly dawn?: readonly string[];
+  /** Which of two GPUs to ask for. Default: the system chooses. */
   readonly powerPreference?: GPUPowerPreference;
   /** Picks the variant of every launch, for example an autotuner. Default: the plain one. */
   readonly variants?: VariantChooser;
