@@ -2,8 +2,9 @@ import * as v from "valibot";
 import { finiteNumber, oneOf, parseOptions, wholeNumber } from "../core/options.js";
 import { avoidScene, modeOf } from "./avoid-scene.js";
 import { Batch, batchOptions } from "./batch.js";
+import { BatchEnvironment } from "./batch-environment.js";
 import { drawAvoid } from "./drawing/avoid.js";
-import { Space, type ChunkResult, type EpisodeOutcome, type Image, type VectorEnvironment } from "./environment.js";
+import { Space, type ChunkResult, type Coordinate, type EpisodeOutcome, type Image } from "./environment.js";
 
 const tableMetres = finiteNumber(-2, 2);
 const yesOrNo = v.boolean("It must be true or false.");
@@ -36,6 +37,13 @@ export type AvoidOptions = v.InferInput<typeof schema>;
 
 /** The options that define an Avoid environment, resolved. */
 export type AvoidSettings = Readonly<Omit<v.InferOutput<typeof schema>, "memory" | "threads">>;
+
+const observations: readonly Coordinate[] = [
+  { name: "desiredX", low: 0.2, high: 0.8, unit: "m" },
+  { name: "desiredY", low: -0.3, high: 0.5, unit: "m" },
+  { name: "actualX", low: 0.2, high: 0.8, unit: "m" },
+  { name: "actualY", low: -0.3, high: 0.5, unit: "m" },
+];
 
 const episodeColumns = ["modes", "collided", "obstacle", "bestChunk", "tableSteps"] as const;
 
@@ -93,90 +101,29 @@ function rewardFlag(reward: AvoidSettings["reward"]): number {
   return reward === "plain" ? 0 : Number(reward.slice(1));
 }
 
-/** E Avoid environments; see {@link createAvoid}. */
-export class Avoid implements VectorEnvironment {
-  readonly name: string;
-  readonly observationSpace = new Space([
-    { name: "desiredX", low: 0.2, high: 0.8, unit: "m" },
-    { name: "desiredY", low: -0.3, high: 0.5, unit: "m" },
-    { name: "actualX", low: 0.2, high: 0.8, unit: "m" },
-    { name: "actualY", low: -0.3, high: 0.5, unit: "m" },
-  ]);
-  readonly actionSpace: Space;
-  readonly options: AvoidSettings & Readonly<Record<string, unknown>>;
-  readonly #batch: Batch;
-
+/** E Avoid environments; see {@link createAvoid}. Bits of its `stepFlags`: {@link avoidStepFlags}. */
+export class Avoid extends BatchEnvironment<AvoidSettings> {
   /** @internal Use {@link createAvoid}. */
   constructor(name: string, batch: Batch, options: AvoidSettings, actionSpace: Space) {
-    this.name = name;
-    this.options = options;
-    this.actionSpace = actionSpace;
-    this.#batch = batch;
-  }
-
-  get count(): number {
-    return this.options.count;
-  }
-
-  get observationSteps(): number {
-    return this.options.observationSteps;
-  }
-
-  get actionSteps(): number {
-    return this.options.actionSteps;
-  }
-
-  get maxSteps(): number {
-    return this.options.maxSteps;
-  }
-
-  get actions(): Float32Array {
-    return this.#batch.actions;
-  }
-
-  get result(): ChunkResult {
-    return this.#batch.result;
-  }
-
-  /** Threads that simulate. */
-  get threads(): number {
-    return this.#batch.threads;
-  }
-
-  /** [E, Ta]: what happened in each step, bits of {@link avoidStepFlags}. */
-  get stepFlags(): Uint32Array {
-    return this.#batch.stepFlags;
-  }
-
-  /** [E, Ta, D]: the observation that each step answered with; undefined without the option `recordSteps`. */
-  get stepObservations(): Float32Array | undefined {
-    return this.#batch.stepObservations;
-  }
-
-  reset(seeds?: ArrayLike<number>): ChunkResult | Promise<ChunkResult> {
-    return this.#batch.reset(seeds);
+    super(name, batch, options, new Space(observations), actionSpace);
   }
 
   /** Starts every environment with its hand at rest at a given place, [E, 2]: x, y. A place out of reach is refused. */
-  resetTo(starts: ArrayLike<number>): ChunkResult | Promise<ChunkResult> {
-    return this.#batch.resetTo(starts);
-  }
-
-  stepChunk(actions: Float32Array): ChunkResult | Promise<ChunkResult> {
-    return this.#batch.stepChunk(actions);
+  override resetTo(starts: ArrayLike<number>): ChunkResult | Promise<ChunkResult> {
+    return super.resetTo(starts);
   }
 
   /** Where the hand of environment `index` is now, whatever the observation delay. */
   pose(index = 0): AvoidPose {
-    this.#batch.checkIndex(index);
-    const { physics, pointer, scratch } = this.#batch;
+    this.batch.checkIndex(index);
+    const { physics, pointer, scratch } = this.batch;
     physics.call("avoid_pose")(pointer, index, scratch.byteOffset);
     const [desiredX, desiredY, actualX, actualY, actualZ, aheadX, aheadY] = scratch as unknown as PoseRow;
     return { desiredX, desiredY, actualX, actualY, actualZ, aheadX, aheadY };
   }
 
-  outcome(index: number, episode: "finished" | "running" = "finished"): EpisodeOutcome {
-    this.#batch.checkIndex(index);
+  override outcome(index: number, episode: "finished" | "running" = "finished"): EpisodeOutcome {
+    this.batch.checkIndex(index);
     const table = this.result[episode];
     const length = table.get(index, "length");
     const flags = table.get(index, "modes");
@@ -197,24 +144,8 @@ export class Avoid implements VectorEnvironment {
   }
 
   /** The picture of environment `index`: where the hand is, and is told to be. */
-  render(index = 0, width = 480): Image {
+  override render(index = 0, width = 480): Image {
     const { desiredX, desiredY, actualX, actualY } = this.pose(index);
     return drawAvoid([], { width, obstacles: this.options.obstacles, hand: { actual: [actualX, actualY], desired: [desiredX, desiredY] } });
-  }
-
-  save(): Uint8Array {
-    return this.#batch.save();
-  }
-
-  restore(saved: Uint8Array): void {
-    this.#batch.restore(saved);
-  }
-
-  close(): void {
-    this.#batch.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 }

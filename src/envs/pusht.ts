@@ -2,8 +2,9 @@ import * as v from "valibot";
 import { DifftuneError } from "../core/errors.js";
 import { finiteNumber, oneOf, parseOptions, wholeNumber } from "../core/options.js";
 import { Batch, batchOptions } from "./batch.js";
+import { BatchEnvironment } from "./batch-environment.js";
 import { drawPushT, type Box, type PushTPose } from "./drawing/pusht.js";
-import { Space, type ChunkResult, type Coordinate, type EpisodeOutcome, type Image, type VectorEnvironment } from "./environment.js";
+import { Space, type ChunkResult, type Coordinate, type EpisodeOutcome, type Image } from "./environment.js";
 
 const worldPx = finiteNumber(-10_000, 10_000);
 
@@ -131,86 +132,29 @@ export async function createPushT(options: PushTOptions = {}): Promise<PushT> {
 /** The options that define a Push-T environment, resolved. */
 export type PushTSettings = Readonly<Omit<v.InferOutput<typeof schema>, "memory" | "threads">>;
 
-/** E Push-T environments; see {@link createPushT}. */
-export class PushT implements VectorEnvironment {
-  readonly name: string;
-  readonly observationSpace: Space;
-  readonly actionSpace: Space;
-  readonly options: PushTSettings & Readonly<Record<string, unknown>>;
-  readonly #batch: Batch;
-
+/** E Push-T environments; see {@link createPushT}. Bits of its `stepFlags`: {@link pushtStepFlags}. */
+export class PushT extends BatchEnvironment<PushTSettings> {
   /** @internal Use {@link createPushT}. */
   constructor(name: string, batch: Batch, options: PushTSettings, actionSpace: Space) {
-    this.name = name;
-    this.options = options;
-    this.observationSpace = new Space(observations[options.observation]);
-    this.actionSpace = actionSpace;
-    this.#batch = batch;
-  }
-
-  get count(): number {
-    return this.options.count;
-  }
-
-  get observationSteps(): number {
-    return this.options.observationSteps;
-  }
-
-  get actionSteps(): number {
-    return this.options.actionSteps;
-  }
-
-  get maxSteps(): number {
-    return this.options.maxSteps;
-  }
-
-  get actions(): Float32Array {
-    return this.#batch.actions;
-  }
-
-  get result(): ChunkResult {
-    return this.#batch.result;
-  }
-
-  /** Threads that simulate. */
-  get threads(): number {
-    return this.#batch.threads;
-  }
-
-  /** [E, Ta]: what happened in each step, bits of {@link pushtStepFlags}. */
-  get stepFlags(): Uint32Array {
-    return this.#batch.stepFlags;
-  }
-
-  /** [E, Ta, D]: the observation after each step; undefined without the option `recordSteps`. */
-  get stepObservations(): Float32Array | undefined {
-    return this.#batch.stepObservations;
-  }
-
-  reset(seeds?: ArrayLike<number>): ChunkResult | Promise<ChunkResult> {
-    return this.#batch.reset(seeds);
+    super(name, batch, options, new Space(observations[options.observation]), actionSpace);
   }
 
   /** Starts every environment from given poses, [E, 5]: agent x, y, block x, y, angle, put in place in the order of `resetOrder`. */
-  resetTo(starts: ArrayLike<number>): ChunkResult | Promise<ChunkResult> {
-    return this.#batch.resetTo(starts);
-  }
-
-  stepChunk(actions: Float32Array): ChunkResult | Promise<ChunkResult> {
-    return this.#batch.stepChunk(actions);
+  override resetTo(starts: ArrayLike<number>): ChunkResult | Promise<ChunkResult> {
+    return super.resetTo(starts);
   }
 
   /** Where agent and T of environment `index` stand. */
   pose(index = 0): PushTPose {
-    this.#batch.checkIndex(index);
-    const { physics, pointer, scratch } = this.#batch;
+    this.batch.checkIndex(index);
+    const { physics, pointer, scratch } = this.batch;
     physics.call("pusht_read_state")(pointer, index, scratch.byteOffset);
     const [agentX, agentY, , , blockX, blockY, blockAngle] = scratch as unknown as StateRow;
     return { agentX, agentY, blockX, blockY, blockAngle };
   }
 
-  outcome(index: number, episode: "finished" | "running" = "finished"): EpisodeOutcome {
-    this.#batch.checkIndex(index);
+  override outcome(index: number, episode: "finished" | "running" = "finished"): EpisodeOutcome {
+    this.batch.checkIndex(index);
     const table = this.result[episode];
     const length = table.get(index, "length");
     if (table.get(index, "success") === 1) return { success: true, reason: "success", detail: `Success after ${length} steps.` };
@@ -230,14 +174,14 @@ export class PushT implements VectorEnvironment {
   }
 
   /** The picture of environment `index`, anti-aliased, with the forbidden box. */
-  render(index = 0, side = 384): Image {
+  override render(index = 0, side = 384): Image {
     const picture = { pose: this.pose(index), ...this.#fixtures() };
     return drawPushT(picture, side);
   }
 
   /** The image that the reference environment shows, pixel for pixel. */
   image(index = 0, options: PushTImageOptions = {}): Image {
-    this.#batch.checkIndex(index);
+    this.batch.checkIndex(index);
     const { side = 96, target } = options;
     if (!Number.isInteger(side) || side < 1 || side > 4096) {
       throw new DifftuneError("OPTION", `side is ${side}; it must be a whole number from 1 to 4096.`, { path: "side", got: side });
@@ -245,7 +189,7 @@ export class PushT implements VectorEnvironment {
     if (target?.some((value) => !(Math.abs(value) <= 1e6)) === true) {
       throw new DifftuneError("OPTION", `target is [${target.join(", ")}]; it must be finite.`, { path: "target", got: target });
     }
-    const { physics, pointer, memory } = this.#batch;
+    const { physics, pointer, memory } = this.batch;
     const bytes = side * side * 4;
     const canvas = memory.allocate(physics.constant("PUSHT_CANVAS_BYTES"));
     const scaled = memory.allocate(bytes);
@@ -258,22 +202,6 @@ export class PushT implements VectorEnvironment {
       memory.free(scaled);
       memory.free(canvas);
     }
-  }
-
-  save(): Uint8Array {
-    return this.#batch.save();
-  }
-
-  restore(saved: Uint8Array): void {
-    this.#batch.restore(saved);
-  }
-
-  close(): void {
-    this.#batch.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 
   #fixtures(): { forbiddenBox?: Box; reach?: { x: number; y: number; radius: number } } {
