@@ -1,31 +1,18 @@
-import { createAvoid, type Avoid } from "../src/envs/avoid.ts";
+import { createAvoid } from "../src/envs/avoid.ts";
+import { benchPolicy, environmentCounts, Xorshift, type PolicyBench, type PolicyWorkload } from "./policy-bench.ts";
 
-/** One row of the benchmark. */
-export interface AvoidWorkload {
-  /** `P-avoid-<environments>` or `P-avoid-contact-<environments>`. */
-  readonly name: string;
-  readonly policy: "ways" | "contact";
-  readonly count: number;
+/** One row of the benchmark. `ways` is left out of its name. */
+export interface AvoidWorkload extends PolicyWorkload<"ways" | "contact"> {
   readonly physics: "arm" | "planar";
-  readonly threads: number | undefined;
-}
-
-/** A workload made ready: `run` steps every environment by one chunk. */
-export interface AvoidBench extends Disposable {
-  /** Env steps of one run. */
-  readonly itemsPerRun: number;
-  readonly run: () => Promise<void> | undefined;
-  readonly environment: Avoid;
 }
 
 /** Env steps of a chunk, as DPPO executes them. */
 const chunkSteps = 4;
-const counts = [1, 64, 1024] as const;
 
 /** The workloads of both levels of the physics; `threads` undefined takes all cores. */
 export function avoidWorkloads(threads: number | undefined): AvoidWorkload[] {
   return (["arm", "planar"] as const).flatMap((physics) =>
-    counts.flatMap((count) => [
+    environmentCounts.flatMap((count) => [
       { name: `P-avoid-${count}`, policy: "ways" as const, count, physics, threads },
       { name: `P-avoid-contact-${count}`, policy: "contact" as const, count, physics, threads },
     ]),
@@ -44,7 +31,7 @@ const rows = [-0.07, 0.11] as const;
  * a cylinder. `contact`: straight ahead at x = 0.5 into the first cylinder, where it goes on pushing. Episodes are reset after
  * 100 steps; resets and the policy are in the time.
  */
-export async function openAvoidWorkload(workload: AvoidWorkload): Promise<AvoidBench> {
+export async function openAvoidWorkload(workload: AvoidWorkload): Promise<PolicyBench> {
   const { count, physics, policy, threads } = workload;
   const environment = await createAvoid({ count, physics, actionSteps: chunkSteps, ...(threads === undefined ? {} : { threads }) });
   const random = new Xorshift(count);
@@ -75,34 +62,5 @@ export async function openAvoidWorkload(workload: AvoidWorkload): Promise<AvoidB
       }
     }
   };
-  return {
-    itemsPerRun: count * chunkSteps,
-    environment,
-    run: () => {
-      steer();
-      const stepped = environment.stepChunk(actions);
-      return stepped instanceof Promise ? stepped.then(() => undefined) : undefined;
-    },
-    [Symbol.dispose]: () => {
-      environment.close();
-    },
-  };
-}
-
-/** 32-bit xorshift: the same policy in every run. */
-class Xorshift {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = (seed * 0x9e3779b9) >>> 0 || 1;
-  }
-
-  uniform(): number {
-    let state = this.#state;
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    this.#state = state >>> 0;
-    return this.#state / 2 ** 32;
-  }
+  return benchPolicy(environment, steer);
 }

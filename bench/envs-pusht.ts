@@ -1,35 +1,22 @@
-import { createPushT, type PushT } from "../src/envs/pusht.ts";
+import { createPushT } from "../src/envs/pusht.ts";
+import { benchPolicy, environmentCounts, Xorshift, type PolicyBench, type PolicyWorkload } from "./policy-bench.ts";
 
 /** How targets are drawn: near the T with a probability, or always in the corner farthest from it. */
 export const pushtPolicies = Object.freeze({ contact: 0.8, mixed: 0.3, free: undefined });
 
 /** One row of the benchmark. */
-export interface PushtWorkload {
-  /** `P-pusht-<policy>-<environments>`. */
-  readonly name: string;
-  readonly policy: keyof typeof pushtPolicies;
-  readonly count: number;
+export interface PushtWorkload extends PolicyWorkload<keyof typeof pushtPolicies> {
   readonly collision: "fast" | "exact";
-  readonly threads: number | undefined;
-}
-
-/** A workload made ready: `run` steps every environment by one chunk. */
-export interface PushtBench extends Disposable {
-  /** Env steps of one run. */
-  readonly itemsPerRun: number;
-  readonly run: () => Promise<void> | undefined;
-  readonly environment: PushT;
 }
 
 /** Env steps between two targets, and therefore steps of a chunk. */
 const chunkSteps = 8;
-const counts = [1, 64, 1024] as const;
 
 /** The workloads of both collision paths; `threads` undefined takes all cores. */
 export function pushtWorkloads(threads: number | undefined): PushtWorkload[] {
   return (["fast", "exact"] as const).flatMap((collision) =>
     (["contact", "mixed", "free"] as const).flatMap((policy) =>
-      counts.map((count) => ({ name: `P-pusht-${policy}-${count}`, policy, count, collision, threads })),
+      environmentCounts.map((count) => ({ name: `P-pusht-${policy}-${count}`, policy, count, collision, threads })),
     ),
   );
 }
@@ -40,7 +27,7 @@ export function pushtWorkloads(threads: number | undefined): PushtWorkload[] {
  * 10..502. `free`: the corner region farthest from the T, 60 or 450 on each axis. Coverage is computed in every step, episodes are reset
  * after 300 steps or when the centre of gravity leaves 0..511, and all of it, drawing targets included, is in the time.
  */
-export async function openPushtWorkload(workload: PushtWorkload): Promise<PushtBench> {
+export async function openPushtWorkload(workload: PushtWorkload): Promise<PolicyBench> {
   const { count, collision, threads } = workload;
   const environment = await createPushT({
     count, collision, actionSteps: chunkSteps, endOnSuccess: false, truncateOutside: true, maxSteps: 300,
@@ -69,42 +56,9 @@ export async function openPushtWorkload(workload: PushtWorkload): Promise<PushtB
       }
     }
   };
-  return {
-    itemsPerRun: count * chunkSteps,
-    environment,
-    run: () => {
-      chooseTargets();
-      const stepped = environment.stepChunk(actions);
-      return stepped instanceof Promise ? stepped.then(() => undefined) : undefined;
-    },
-    [Symbol.dispose]: () => {
-      environment.close();
-    },
-  };
+  return benchPolicy(environment, chooseTargets);
 }
 
 function clamp(value: number): number {
   return Math.min(Math.max(value, 5), 507);
-}
-
-/** 32-bit xorshift: the same targets in every run. */
-class Xorshift {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = (seed * 0x9e3779b9) >>> 0 || 1;
-  }
-
-  uniform(): number {
-    let state = this.#state;
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    this.#state = state >>> 0;
-    return this.#state / 2 ** 32;
-  }
-
-  normal(): number {
-    return Math.sqrt(-2 * Math.log(this.uniform() + 2 ** -33)) * Math.cos(2 * Math.PI * this.uniform());
-  }
 }
