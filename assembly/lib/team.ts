@@ -9,6 +9,7 @@
  *   192  phase        grows by one whenever a barrier opens
  *   256  sleepers     threads inside atomic.wait, on any of the words above
  *   320  stop         1: leave the loop
+ *   324  failed       1: a worker's share trapped; the team is lost
  *   384  job          pointer that the module's run_share understands
  *   448  threads      threads that take part
  *
@@ -23,20 +24,28 @@ export const STOP: usize = 320;
 export const JOB: usize = 384;
 export const THREADS: usize = 448;
 
+/** Set by a worker's host when its share trapped: nobody waits for it any longer. In the cache line of `stop`. */
+export const FAILED: usize = 324;
+
 const POLLS: i32 = 20000;
+
+/** Nanoseconds after which a thread that waits inside a job looks whether another one has failed; idle threads sleep on. */
+const JOB_PATIENCE: i64 = 100000000;
+const FOR_EVER: i64 = -1;
 
 /** What the thread of this instance waits for; see pollThenWait. */
 let waitControl: usize = 0;
 let waitAddress: usize = 0;
 let waitOld: i32 = 0;
+let waitPatience: i64 = 0;
 
 /**
- * Returns once the word at `address` differs from `old`; gives the new value.
+ * Returns once the word at `address` differs from `old`, or a thread has failed; gives the value now.
  *
  * From the wait on everything is read from globals, which are per thread, on purpose: the baseline compiler of V8 11
  * (Node 20) loses locals of a function that waits. Those of its callers it keeps, as long as this is not inlined into them.
  */
-function pollThenWait(control: usize, address: usize, old: i32): i32 {
+function pollThenWait(control: usize, address: usize, old: i32, patience: i64): i32 {
   for (let polls = 0; polls < POLLS; polls++) {
     const now = atomic.load<i32>(address);
     if (now != old) return now;
@@ -44,10 +53,13 @@ function pollThenWait(control: usize, address: usize, old: i32): i32 {
   waitControl = control;
   waitAddress = address;
   waitOld = old;
+  waitPatience = patience;
   // Sleepers is raised before the wait checks the word, and the waker changes the word before it reads sleepers: one of
   // the two sees the other, so no wake-up is lost.
   atomic.add<i32>(waitControl + SLEEPERS, 1);
-  while (atomic.load<i32>(waitAddress) == waitOld) atomic.wait<i32>(waitAddress, waitOld, -1);
+  while (atomic.load<i32>(waitAddress) == waitOld && atomic.load<i32>(waitControl + FAILED) == 0) {
+    atomic.wait<i32>(waitAddress, waitOld, waitPatience);
+  }
   atomic.sub<i32>(waitControl + SLEEPERS, 1);
   return atomic.load<i32>(waitAddress);
 }
@@ -55,8 +67,13 @@ function pollThenWait(control: usize, address: usize, old: i32): i32 {
 /** pollThenWait through the function table, which is exported: no optimiser can know what stands there, and inline it. */
 // @ts-ignore: decorator
 @inline
-function awaitChange(control: usize, address: usize, old: i32): i32 {
-  return call_indirect<i32>(pollThenWait.index, control, address, old);
+function awaitChange(control: usize, address: usize, old: i32, patience: i64): i32 {
+  return call_indirect<i32>(pollThenWait.index, control, address, old, patience);
+}
+
+/** Whether a worker's share has trapped. */
+export function hasFailed(control: usize): bool {
+  return atomic.load<i32>(control + FAILED) != 0;
 }
 
 function wake(control: usize, address: usize): void {
@@ -73,7 +90,7 @@ export function barrier(control: usize, threads: i32): void {
     atomic.add<i32>(control + PHASE, 1);
     wake(control, control + PHASE);
   } else {
-    awaitChange(control, control + PHASE, phase);
+    awaitChange(control, control + PHASE, phase, JOB_PATIENCE);
   }
 }
 
@@ -82,8 +99,8 @@ let seen: i32 = 0;
 
 /** Waits for the next job; returns its pointer, or 0 when the team is dissolved. */
 export function nextJob(control: usize): usize {
-  seen = awaitChange(control, control + GENERATION, seen);
-  return atomic.load<i32>(control + STOP) != 0 ? 0 : load<u32>(control + JOB);
+  seen = awaitChange(control, control + GENERATION, seen, FOR_EVER);
+  return atomic.load<i32>(control + STOP) != 0 || hasFailed(control) ? 0 : load<u32>(control + JOB);
 }
 
 /** A worker has ended its share. */
@@ -103,5 +120,5 @@ export function begin(control: usize, job: usize): void {
 /** Thread 0 waits for `workers` workers. */
 export function awaitAll(control: usize, workers: i32): void {
   let finished = atomic.load<i32>(control + FINISHED);
-  while (finished < workers) finished = awaitChange(control, control + FINISHED, finished);
+  while (finished < workers && !hasFailed(control)) finished = awaitChange(control, control + FINISHED, finished, JOB_PATIENCE);
 }

@@ -9,7 +9,7 @@
  * Thread t of T owns units floor(U t / T) .. floor(U (t+1) / T) of every launch: launches with equal U give a thread the
  * same rows, so they need no barrier between them.
  */
-import { awaitAll, barrier, begin, finish, nextJob, THREADS } from "../lib/team";
+import { awaitAll, barrier, begin, finish, hasFailed, nextJob, THREADS } from "../lib/team";
 import { dispatch } from "../generated/dispatch";
 
 const BARRIER_BEFORE: u32 = 1;
@@ -19,7 +19,11 @@ function runShare(program: usize, thread: u32, threads: u32): void {
   const count = load<u32>(program);
   let launch = program + 16;
   for (let i: u32 = 0; i < count; i++) {
-    if (load<u32>(launch, 12) & BARRIER_BEFORE) barrier(control, <i32>threads);
+    if (load<u32>(launch, 12) & BARRIER_BEFORE) {
+      barrier(control, <i32>threads);
+      // Behind a barrier that a failed thread never reached, memory is in no known state.
+      if (threads > 1 && hasFailed(control)) return;
+    }
     const units = <u64>load<u32>(launch, 4);
     const from = <u32>((units * thread) / threads);
     const to = <u32>((units * (thread + 1)) / threads);

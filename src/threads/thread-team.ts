@@ -8,17 +8,27 @@ const controlBytes = 512;
 const finishedOffset = 64;
 const sleepersOffset = 256;
 const stopOffset = 320;
+const failedOffset = 324;
 const generationOffset = 0;
 const threadsOffset = 448;
 
 /** How often a waiting page looks whether a worker has died. */
 const failureCheckMs = 100;
 
-/** What a worker does: instantiate, report, live in the module's loop. A trap ends it and reaches `onFailure`. */
+/**
+ * What a worker does: instantiate, report, live in the module's loop. A trap raises the failed word, so that nobody waits
+ * for this thread, and reaches `onFailure`. A page's worker would live on after its loop, hence the close.
+ */
 const workerSource = `
 const instance = new WebAssembly.Instance(workerData.module, { env: { memory: workerData.memory } });
 report("ready");
-instance.exports.workerLoop(workerData.control, workerData.thread);
+try {
+  instance.exports.workerLoop(workerData.control, workerData.thread);
+} catch (error) {
+  Atomics.store(new Int32Array(workerData.memory.buffer), (workerData.control + ${failedOffset}) / 4, 1);
+  throw error;
+}
+if (typeof close === "function") close();
 `;
 
 /** The exports that a module needs to be run by a {@link ThreadTeam}. */
@@ -66,10 +76,7 @@ export class ThreadTeam {
     this.#callerComputes = host.mayBlock() || threads === 1;
     for (const worker of workers) {
       worker.onFailure((cause) => {
-        this.#failure ??= new DifftuneError("DEVICE_LOST", "A worker thread died.", {
-          hint: "Close this object and create a new one; please report what it was doing.",
-          cause,
-        });
+        this.#fail(cause);
       });
     }
   }
@@ -111,7 +118,12 @@ export class ThreadTeam {
     if (this.#closed) throw new DifftuneError("DEVICE_CLOSED", "These threads were closed.");
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#callerComputes) {
-      this.#exports.run(job);
+      try {
+        this.#exports.run(job);
+      } catch (cause) {
+        throw this.#fail(cause);
+      }
+      if (this.#workers.length > 0 && this.#hasFailed()) throw this.#fail(undefined);
       return undefined;
     }
     this.#exports.start(this.control, job);
@@ -133,13 +145,27 @@ export class ThreadTeam {
     this.close();
   }
 
+  #hasFailed(): boolean {
+    return Atomics.load(this.#memory.i32(this.control + failedOffset, 1), 0) !== 0;
+  }
+
+  /** A share trapped: the others may be inside a barrier and never come out, so all workers are ended. */
+  #fail(cause: unknown): DifftuneError {
+    for (const worker of this.#workers) worker.terminate();
+    this.#failure ??= new DifftuneError("DEVICE_LOST", "A thread trapped inside a kernel or an environment.", {
+      hint: "Close this object and create a new one; please report what it was doing.",
+      cause,
+    });
+    return this.#failure;
+  }
+
   async #finished(): Promise<void> {
     const words = this.#memory.i32(this.control, controlBytes / 4);
     const at = finishedOffset / 4;
     for (;;) {
       const finished = Atomics.load(words, at);
       if (finished === this.#workers.length) return;
-      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#failure !== undefined || this.#hasFailed()) throw this.#failure ?? this.#fail(undefined);
       // Announced as a sleeper first, like every waiter of assembly/lib/team.ts: workers wake only sleepers they know of.
       Atomics.add(words, sleepersOffset / 4, 1);
       const wait = Atomics.waitAsync(words, at, finished, failureCheckMs);

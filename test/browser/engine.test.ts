@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PhiloxStream } from "../../src/core/philox.js";
 import { browserMissing, openPage, type OpenPage } from "./open-page.js";
-import { activate } from "./engine-entry.js";
+import { activate, hurry } from "./engine-entry.js";
 
 const entry = "test/browser/engine-entry.ts";
 const rows = 67;
@@ -24,6 +24,10 @@ describe.skipIf(browserMissing !== undefined)(`the engines in a page (${browserM
     const found = await page.call<Outcome>("activate", "wasm", threads, "mish", values, columns);
     expect(found.threads).toBe(threads);
     expect(found.values).toEqual(expected.values);
+  });
+
+  test.each([1, 2, 3])("updates, writes, frees and closing keep their place behind pending runs on %i threads", async (threads) => {
+    expect(await page.call("hurry", threads)).toEqual(await hurry(1));
   });
 
   test("WebGPU agrees with WASM", async () => {

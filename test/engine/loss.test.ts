@@ -40,3 +40,35 @@ test.each(engines)("a kernel without a body is refused on %s when the program is
     .rejects.toMatchObject({ name: "DifftuneError", code: "KERNEL_COMPILE", kernel: "nn/imaginary" });
   expect(device.use.liveBytes).toBe(before);
 });
+
+/** A kernel whose spec lies about its sizes: beyond `rows` of it there is no memory, and the body traps. */
+const lying = defineKernel({
+  name: "nn/activation",
+  params: { rows: "u32", columns: "u32", kind: "u32" },
+  buffers: { x: { access: "read", length: () => 1 }, y: { access: "write", length: () => 1 } },
+  units: (p) => p.rows,
+  entryPoints: { main: () => [1] },
+});
+
+test.each([[1, 1], [2, 1], [2, 2], [4, 3]])("a trap on WASM with %i threads is a typed error, hangs nobody, and a new device works", async (threads, tail) => {
+  const device = await createDevice({ engine: "wasm", wasm: { threads } });
+  // The program's table is to lie below what the kernel overruns, so it gets the hole that this leaves.
+  const hole = device.tensor([65536]);
+  const x = device.tensor([64]);
+  const y = device.tensor([64]);
+  device.free(hole);
+  const room = (device.memory.memory.buffer.byteLength - 131_072) / 4;
+  const program = await device.program("trap", (recorder) => {
+    recorder.launch(lying, { rows: Math.floor(room * (1 + tail)), columns: 1, kind: 1 }, { x, y });
+    activation(recorder, { x: y, y: x }, { rows: 64, columns: 1, kind: "relu" });
+  });
+  expect(() => { program.run(); }).toThrow(expect.objectContaining({ code: "DEVICE_LOST" }) as Error);
+  expect((await device.lost).reason).toBe("lost");
+  await expect(device.read(y)).rejects.toMatchObject({ code: "DEVICE_LOST" });
+  expect(() => device.tensor([1])).toThrow(DifftuneError);
+  device.close();
+
+  using next = await createDevice({ engine: "wasm", wasm: { threads } });
+  const data = next.tensor([4], { data: [1, 2, 3, 4] });
+  expect([...(await next.read(data))]).toEqual([1, 2, 3, 4]);
+});

@@ -66,6 +66,8 @@ describe.each(engines)("a program on %s", (engine) => {
     const length = 100_000;
     const x = device.tensor([length], { label: "x", data: testNumbers(length, 1) });
     const y = device.tensor([length], { label: "y" });
+    // Staging of this size is kept for the next read.
+    await device.read(y);
     const before = device.use.liveBytes;
     using program = await device.program("chain", (recorder) => {
       let from = x;
@@ -127,6 +129,7 @@ describe.each(engines)("a program on %s", (engine) => {
     const foreign = other.tensor([256], { label: "foreign" });
     const freed = device.tensor([256], { label: "freed" });
     device.free(freed);
+    await device.read(x);
     const before = { ...device.use };
     const shape = { rows: 16, columns: 16, kind: 1 };
     let kept: ProgramRecorder | undefined;

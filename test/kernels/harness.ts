@@ -118,11 +118,11 @@ export function proveKernel<P extends ParamLayout, B extends Readonly<Record<str
     }
     if (engine === "wasm") {
       test(`${spec.name} on wasm gives the same bits on 1, 2 and 4 threads`, async () => {
-        for (const one of cases) {
-          const alone = await runKernel(await deviceFor("wasm", 1), spec, one.params, one.inputs);
+        for (const [one, variant] of cases.flatMap((each) => variants.map((name) => [each, name] as const))) {
+          const alone = await runKernel(await deviceFor("wasm", 1), spec, one.params, one.inputs, variant);
           for (const threads of [2, 4]) {
-            const together = await runKernel(await deviceFor("wasm", threads), spec, one.params, one.inputs);
-            expectSameBits(alone, together, `${spec.name} ${one.title} on ${threads} threads`);
+            const together = await runKernel(await deviceFor("wasm", threads), spec, one.params, one.inputs, variant);
+            expectSameBits(alone, together, `${spec.name} ${variant} ${one.title} on ${threads} threads`);
           }
         }
       });

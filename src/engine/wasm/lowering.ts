@@ -7,8 +7,18 @@ import type { Tensor } from "../tensor.js";
 /** Planned memory of a program's temporaries. */
 export type WasmSlots = readonly { readonly pointer: number; readonly byteLength: number }[];
 
+/** A program in linear memory. */
+export interface LoweredProgram {
+  /** Pointer of its table. */
+  readonly table: number;
+  /** Brings the barriers up to date after parameters have changed; to be called before a run. */
+  readonly refresh: () => void;
+}
+
 /** What lowering needs to know of its device. */
 export interface LoweringContext {
+  /** Runs work at once, or behind the runs that are still pending in a page. */
+  readonly inOrder: (work: () => void) => void;
   readonly pointerOf: (tensor: Tensor) => number | undefined;
   readonly slots: WasmSlots;
   readonly operatorCode: (name: string) => number;
@@ -28,8 +38,8 @@ interface Access {
   readonly rowUnits: number;
 }
 
-function paramsOf(launch: RecordedLaunch): Record<string, number> {
-  return Object.fromEntries(Object.keys(launch.spec.params).map((name, at) => [name, launch.values[at] ?? 0]));
+function namedParams(launch: RecordedLaunch, values: readonly number[]): Record<string, number> {
+  return Object.fromEntries(Object.keys(launch.spec.params).map((name, at) => [name, values[at] ?? 0]));
 }
 
 /**
@@ -51,8 +61,8 @@ function planBarriers(launches: readonly { units: number; accesses: readonly Acc
 }
 
 /**
- * Writes the table of a program (format: assembly/runner/index.ts) into linear memory and returns its pointer. The
- * allocation is added to `pointers`, which the program frees.
+ * Writes the table of a program (format: assembly/runner/index.ts) into linear memory. The allocation is added to
+ * `pointers`, which the program frees.
  */
 export function lowerLaunches(
   launches: readonly RecordedLaunch[],
@@ -60,7 +70,7 @@ export function lowerLaunches(
   control: number,
   pointers: number[],
   context: LoweringContext,
-): number {
+): LoweredProgram {
   const argsWords = launches.map(({ spec }) => Object.keys(spec.params).length + Object.keys(spec.buffers).length + 1);
   const tableBytes = headerBytes + launches.length * launchBytes;
   const table = memory.allocate(tableBytes + argsWords.reduce((sum, words) => sum + words * 4, 0));
@@ -94,9 +104,14 @@ export function lowerLaunches(
   header[0] = launches.length;
   header[1] = control;
 
-  const writeFlags = (): void => {
-    const described = launches.map((launch) => {
-      const params = paramsOf(launch);
+  // What the table holds now; in a page it lags behind the launches while earlier runs are pending.
+  const applied = launches.map((launch) => [...launch.values]);
+  let isStale = true;
+  const refresh = (): void => {
+    if (!isStale) return;
+    isStale = false;
+    const described = launches.map((launch, index) => {
+      const params = namedParams(launch, applied[index] ?? launch.values);
       const units = launch.spec.units(params);
       return { units, accesses: accessesOf(launch, params, units) };
     });
@@ -116,25 +131,30 @@ export function lowerLaunches(
     const types = Object.values(launch.spec.params);
     const argsU32 = memory.u32(args, argsWords[index] ?? 0);
     const argsF32 = memory.f32(args, types.length);
-    const writeParams = (): void => {
+    const writeParams = (values: readonly number[]): void => {
       for (const [at, type] of types.entries()) {
-        if (type === "u32") argsU32[at] = launch.values[at] ?? 0;
-        else argsF32[at] = launch.values[at] ?? 0;
+        if (type === "u32") argsU32[at] = values[at] ?? 0;
+        else argsF32[at] = values[at] ?? 0;
       }
     };
-    writeParams();
+    writeParams(launch.values);
     for (const [at, tensor] of launch.tensors.entries()) {
       argsU32[types.length + at] = tensor === undefined ? 0 : resolve(tensor).pointer;
     }
     argsU32[types.length + launch.tensors.length] = variantIndex(launch, context);
     launch.commit = () => {
-      writeParams();
-      if (memory.u32(table + headerBytes + index * launchBytes, 2)[1] !== launch.spec.units(paramsOf(launch))) writeFlags();
+      const values = [...launch.values];
+      context.inOrder(() => {
+        writeParams(values);
+        const before = launch.spec.units(namedParams(launch, applied[index] ?? values));
+        applied[index] = values;
+        if (launch.spec.units(namedParams(launch, values)) !== before) isStale = true;
+      });
     };
     args += (argsWords[index] ?? 0) * 4;
   }
-  writeFlags();
-  return table;
+  refresh();
+  return { table, refresh };
 }
 
 function variantIndex(launch: RecordedLaunch, context: LoweringContext): number {

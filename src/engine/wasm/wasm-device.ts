@@ -6,7 +6,7 @@ import { Recorder, type Program, type ProgramRecorder } from "../program.js";
 import { checkLength, elementCount, Tensor, wrongType, type Storage } from "../tensor.js";
 import type { VariantChooser } from "../variant-chooser.js";
 import { loadKernels, operatorCode, type SimdBuild } from "./kernel-module.js";
-import { lowerLaunches, type WasmSlots } from "./lowering.js";
+import { lowerLaunches, type LoweredProgram, type WasmSlots } from "./lowering.js";
 
 /** Options of {@link createWasmDevice}. */
 export interface WasmDeviceOptions {
@@ -55,6 +55,8 @@ export class WasmDevice implements Device {
   readonly #live = new Set<Storage>();
   readonly #programs = new Set<WasmProgram>();
   #liveBytes = 0;
+  /** Blocks of memory that programs hold. */
+  #programBlocks = 0;
   #peakBytes = 0;
   #resolveLost: (loss: DeviceLoss) => void = () => undefined;
   #closed = false;
@@ -79,12 +81,12 @@ export class WasmDevice implements Device {
       isSoftware: false,
       threads: team.threads,
       build,
-      features: build === "relaxed" ? ["simd", "relaxed-simd", "threads"] : ["simd", "threads"],
+      features: ["simd", ...(build === "relaxed" ? ["relaxed-simd"] : []), ...(team.threads > 1 ? ["threads"] : [])],
     });
   }
 
   get use(): DeviceUse {
-    return { liveBuffers: this.#live.size, liveBytes: this.#liveBytes, peakBytes: this.#peakBytes };
+    return { liveBuffers: this.#live.size + this.#programBlocks, liveBytes: this.#liveBytes, peakBytes: this.#peakBytes };
   }
 
   tensor(shape: readonly number[], options: TensorOptions = {}): Tensor {
@@ -114,6 +116,7 @@ export class WasmDevice implements Device {
   }
 
   free(tensor: Tensor): void {
+    if (this.#closed) return;
     const storage = tensor.storage;
     if (!(storage instanceof WasmStorage) || !this.#live.delete(storage)) {
       throw new DifftuneError("KERNEL_LAUNCH", `Tensor "${tensor.label}" is not a live tensor of this device.`, {
@@ -122,7 +125,7 @@ export class WasmDevice implements Device {
     }
     if (storage.isOwned) {
       this.#liveBytes -= storage.byteLength;
-      this.memory.free(storage.pointer);
+      this.#inOrder(() => { this.memory.free(storage.pointer); });
     }
   }
 
@@ -133,8 +136,8 @@ export class WasmDevice implements Device {
     if (this.#pending === undefined) {
       this.#view(tensor).set(data);
     } else {
-      const copy = Array.from(data);
-      this.enqueue(() => { this.#view(tensor).set(copy); return undefined; });
+      const copy = tensor.dtype === "f32" ? Float32Array.from(data) : Uint32Array.from(data);
+      this.#inOrder(() => { this.#view(tensor).set(copy); });
     }
   }
 
@@ -191,13 +194,14 @@ export class WasmDevice implements Device {
     if (this.#closed) return;
     for (const program of [...this.#programs]) program.close();
     this.#closed = true;
-    this.#team.close();
-    for (const storage of this.#live) {
-      if (storage instanceof WasmStorage && storage.isOwned) this.memory.free(storage.pointer);
-    }
+    const owned = [...this.#live].filter((storage): storage is WasmStorage => storage instanceof WasmStorage && storage.isOwned);
     this.#live.clear();
     this.#liveBytes = 0;
     this.#resolveLost({ reason: "closed", message: "The device was closed." });
+    this.#inOrder(() => {
+      this.#team.close();
+      for (const storage of owned) this.memory.free(storage.pointer);
+    });
   }
 
   [Symbol.dispose](): void {
@@ -217,26 +221,37 @@ export class WasmDevice implements Device {
 
   /** Takes a program off the books. */
   forget(program: WasmProgram, held: HeldMemory): void {
-    this.#programs.delete(program);
-    for (const pointer of held.pointers) this.memory.free(pointer);
+    if (!this.#programs.delete(program)) return;
+    this.#inOrder(() => { for (const pointer of held.pointers) this.memory.free(pointer); });
     for (const constant of held.constants) this.free(constant);
     this.#liveBytes -= held.bytes;
+    this.#programBlocks -= held.pointers.length;
+  }
+
+  /** Does something at once, or behind the runs that a page's workers have not finished, which may use what it touches. */
+  #inOrder(work: () => void): void {
+    if (this.#pending === undefined) work();
+    else this.#follow(this.#pending.then(work));
   }
 
   #guarded(work: () => Promise<void> | undefined): Promise<void> | undefined {
     try {
       return work();
     } catch (cause) {
-      // A trap may leave the team inside a barrier: this device cannot go on.
-      this.#failure = cause instanceof DifftuneError ? cause
-        : new DifftuneError("DEVICE_LOST", "A kernel trapped.", { hint: "Create a new device.", cause });
-      this.#resolveLost({ reason: "lost", message: this.#failure.message });
-      throw this.#failure;
+      throw this.#lose(cause);
     }
   }
 
+  /** A trap leaves memory in no known state: this device cannot go on. */
+  #lose(cause: unknown): DifftuneError {
+    this.#failure ??= cause instanceof DifftuneError ? cause
+      : new DifftuneError("DEVICE_LOST", "A kernel trapped.", { hint: "Create a new device.", cause });
+    this.#resolveLost({ reason: "lost", message: this.#failure.message });
+    return this.#failure;
+  }
+
   #follow(promise: Promise<void>): void {
-    const tail: Promise<void> = promise.then(() => undefined, () => undefined).then(() => {
+    const tail: Promise<void> = promise.catch((cause: unknown) => { this.#lose(cause); }).then(() => {
       if (this.#pending === tail) this.#pending = undefined;
     });
     this.#pending = tail;
@@ -249,17 +264,19 @@ export class WasmDevice implements Device {
       pointers.push(pointer);
       return { pointer, byteLength };
     });
-    const table = lowerLaunches(recorder.launches, this.memory, this.#team.control, pointers, {
+    const lowered = lowerLaunches(recorder.launches, this.memory, this.#team.control, pointers, {
       pointerOf: (tensor) => (tensor.storage instanceof WasmStorage
         ? tensor.storage.pointer + tensor.byteOffset
         : undefined),
       slots,
       operatorCode,
+      inOrder: (work) => { this.#inOrder(work); },
       chooseVariant: (launch) => this.#variants?.choose(this, launch),
     });
     const bytes = pointers.reduce((sum, pointer) => sum + this.memory.sizeOf(pointer), 0);
     this.#count(bytes);
-    const program = new WasmProgram(this, this.#team, recorder.label, recorder.launches.length, table, { pointers, bytes, constants: recorder.constants });
+    this.#programBlocks += pointers.length;
+    const program = new WasmProgram(this, this.#team, recorder.label, recorder.launches.length, lowered, { pointers, bytes, constants: recorder.constants });
     this.#programs.add(program);
     return program;
   }
@@ -307,8 +324,6 @@ class WasmProgram implements Program {
   readonly label: string;
   readonly launchCount: number;
   readonly #device: WasmDevice;
-  readonly #team: ThreadTeam;
-  readonly #table: number;
   readonly #held: HeldMemory;
   readonly #work: () => Promise<void> | undefined;
   #closed = false;
@@ -318,16 +333,17 @@ class WasmProgram implements Program {
     team: ThreadTeam,
     label: string,
     launchCount: number,
-    table: number,
+    lowered: LoweredProgram,
     held: HeldMemory,
   ) {
     this.#device = device;
-    this.#team = team;
     this.label = label;
     this.launchCount = launchCount;
-    this.#table = table;
     this.#held = held;
-    this.#work = () => this.#team.run(this.#table);
+    this.#work = () => {
+      lowered.refresh();
+      return team.run(lowered.table);
+    };
   }
 
   run(): void {

@@ -35,7 +35,7 @@ class GpuStorage implements Storage {
 }
 
 /** Features that are switched on where the adapter has them; nothing needs them. */
-const wantedFeatures: readonly GPUFeatureName[] = ["timestamp-query", "subgroups", "shader-f16"];
+const wantedFeatures: readonly GPUFeatureName[] = ["timestamp-query"];
 
 /** Limits that are raised to what the adapter offers; kernels stay inside the defaults, data may be larger. */
 const wantedLimits = ["maxBufferSize", "maxStorageBufferBindingSize"] as const;
@@ -137,8 +137,9 @@ export class WebGpuDevice implements Device {
   #liveBuffers = 0;
   #closed = false;
   #failure: DifftuneError | undefined;
-  /** Running estimate of how long the work since the last wait takes, milliseconds. */
-  #expectedMs = 0;
+  /** Programs submitted since the last wait, once for each run, and when the first was. */
+  readonly #submitted: WebGpuProgram[] = [];
+  #submittedAt = 0;
 
   constructor(opened: Opened, variants: VariantChooser | undefined) {
     this.#opened = opened;
@@ -168,7 +169,7 @@ export class WebGpuDevice implements Device {
       }
       return loss;
     });
-    const dummy = (label: string): GPUBuffer => this.gpu.createBuffer({ label, size: paramStride, usage: bufferUsage.storage });
+    const dummy = (label: string): GPUBuffer => this.createBuffer(label, paramStride);
     this.dummies = { read: dummy("absent input"), write: Array.from({ length: 8 }, (_, at) => dummy(`absent output ${at}`)) };
   }
 
@@ -189,6 +190,7 @@ export class WebGpuDevice implements Device {
   }
 
   free(tensor: Tensor): void {
+    if (this.#closed) return;
     const storage = tensor.storage;
     if (!(storage instanceof GpuStorage) || !this.#live.delete(storage)) {
       throw new DifftuneError("KERNEL_LAUNCH", `Tensor "${tensor.label}" is not a live tensor of this device.`, {
@@ -202,10 +204,9 @@ export class WebGpuDevice implements Device {
     this.#check();
     checkLength(data, tensor.length, tensor.label);
     const buffer = this.bufferOf(tensor);
-    const bytes = tensor.dtype === "f32"
-      ? (data instanceof Float32Array ? data : Float32Array.from(data))
-      : (data instanceof Uint32Array ? data : Uint32Array.from(data));
-    this.gpu.queue.writeBuffer(buffer, tensor.byteOffset, bytes as Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>);
+    // Always a copy: WebGPU takes no view of shared memory, and a type cannot tell one view from the other.
+    const bytes = tensor.dtype === "f32" ? new Float32Array(data) : new Uint32Array(data);
+    this.gpu.queue.writeBuffer(buffer, tensor.byteOffset, bytes);
   }
 
   async read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
@@ -227,15 +228,21 @@ export class WebGpuDevice implements Device {
       await this.idle();
       return [];
     }
+    const sources = tensors.map((tensor) => this.bufferOf(tensor));
     const staging = this.#takeStaging(byteLength);
     const encoder = this.gpu.createCommandEncoder({ label: "read" });
     let at = 0;
-    for (const tensor of tensors) {
-      encoder.copyBufferToBuffer(this.bufferOf(tensor), tensor.byteOffset, staging, at, tensor.byteLength);
+    for (const [index, tensor] of tensors.entries()) {
+      encoder.copyBufferToBuffer(sources[index] ?? this.bufferOf(tensor), tensor.byteOffset, staging, at, tensor.byteLength);
       at += tensor.byteLength;
     }
     this.gpu.queue.submit([encoder.finish()]);
-    await this.#await(() => staging.mapAsync(mapMode.read, 0, byteLength));
+    try {
+      await this.#await(() => staging.mapAsync(mapMode.read, 0, byteLength));
+    } catch (error) {
+      this.destroyBuffer(staging);
+      throw error;
+    }
     const bytes = staging.getMappedRange(0, byteLength).slice(0);
     staging.unmap();
     this.#returnStaging(staging);
@@ -281,10 +288,10 @@ export class WebGpuDevice implements Device {
     this.#closed = true;
     for (const storage of this.#live) if (storage instanceof GpuStorage) this.destroyBuffer(storage.buffer);
     this.#live.clear();
-    for (const buffers of this.#staging.values()) for (const buffer of buffers) buffer.destroy();
+    for (const buffers of this.#staging.values()) for (const buffer of buffers) this.destroyBuffer(buffer);
     this.#staging.clear();
-    this.dummies.read.destroy();
-    for (const dummy of this.dummies.write) dummy.destroy();
+    this.destroyBuffer(this.dummies.read);
+    for (const dummy of this.dummies.write) this.destroyBuffer(dummy);
     this.gpu.removeEventListener("uncapturederror", this.#onUncaptured);
     if (this.#opened.isOwned) this.gpu.destroy();
   }
@@ -312,7 +319,12 @@ export class WebGpuDevice implements Device {
         got: byteLength,
       });
     }
-    const buffer = this.gpu.createBuffer({ label, size: byteLength, usage: usage | bufferUsage.copySource | bufferUsage.copyTarget });
+    return this.createRawBuffer(label, byteLength, usage | bufferUsage.copySource | bufferUsage.copyTarget);
+  }
+
+  /** A buffer of just this usage, counted like every other. */
+  createRawBuffer(label: string, byteLength: number, usage: number): GPUBuffer {
+    const buffer = this.gpu.createBuffer({ label, size: byteLength, usage });
     this.#liveBuffers += 1;
     this.#liveBytes += byteLength;
     this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes);
@@ -325,11 +337,12 @@ export class WebGpuDevice implements Device {
     buffer.destroy();
   }
 
-  /** Submits and notes how long the work is expected to take. */
-  submit(commands: GPUCommandBuffer, expectedMs: number): void {
+  /** Submits one run of a program. */
+  submit(commands: GPUCommandBuffer, program: WebGpuProgram): void {
     this.#check();
     this.gpu.queue.submit([commands]);
-    this.#expectedMs += expectedMs;
+    if (this.#submitted.length === 0) this.#submittedAt = performance.now();
+    this.#submitted.push(program);
   }
 
   forget(program: WebGpuProgram, constants: readonly Tensor[]): void {
@@ -344,9 +357,10 @@ export class WebGpuDevice implements Device {
 
   async #await<T>(wait: () => Promise<T>): Promise<T> {
     // Dawn's Node binding spins a core while a promise is pending, so most of an expected long wait is slept through.
-    const expected = this.#expectedMs;
-    this.#expectedMs = 0;
-    if (expected > sleepWorth) await new Promise((resolve) => setTimeout(resolve, expected * 0.8));
+    const submitted = this.#submitted.splice(0);
+    const elapsed = (): number => performance.now() - this.#submittedAt;
+    const left = submitted.reduce((sum, program) => sum + program.expectedMs, 0) - elapsed();
+    if (submitted.length > 0 && left > sleepWorth) await new Promise((resolve) => setTimeout(resolve, left * 0.8));
     let result: T;
     try {
       result = await wait();
@@ -355,6 +369,7 @@ export class WebGpuDevice implements Device {
       await new Promise((resolve) => setTimeout(resolve, 0));
       throw this.#failure ?? new DifftuneError("DEVICE_LOST", "The GPU stopped answering.", { cause });
     }
+    for (const program of submitted) program.learn(elapsed() / submitted.length);
     await Promise.resolve();
     this.#check();
     return result;
@@ -371,11 +386,7 @@ export class WebGpuDevice implements Device {
 
   #takeStaging(byteLength: number): GPUBuffer {
     const size = 2 ** Math.ceil(Math.log2(Math.max(byteLength, 256)));
-    return this.#staging.get(size)?.pop() ?? this.gpu.createBuffer({
-      label: `staging ${size}`,
-      size,
-      usage: bufferUsage.mapRead | bufferUsage.copyTarget,
-    });
+    return this.#staging.get(size)?.pop() ?? this.createRawBuffer(`staging ${size}`, size, bufferUsage.mapRead | bufferUsage.copyTarget);
   }
 
   #returnStaging(buffer: GPUBuffer): void {
@@ -384,7 +395,7 @@ export class WebGpuDevice implements Device {
       ring.push(buffer);
       this.#staging.set(buffer.size, ring);
     } else {
-      buffer.destroy();
+      this.destroyBuffer(buffer);
     }
   }
 }
@@ -403,7 +414,8 @@ class WebGpuProgram implements Program {
   readonly #buffers: readonly GPUBuffer[];
   readonly #constants: readonly Tensor[];
   readonly #timestamps: { readonly set: GPUQuerySet; readonly resolve: GPUBuffer; readonly read: GPUBuffer } | undefined;
-  #expectedMs = 0;
+  /** How long a run takes, milliseconds, as far as earlier waits have told. */
+  expectedMs = 0;
   #closed = false;
 
   private constructor(device: WebGpuDevice, label: string, steps: readonly Step[], buffers: readonly GPUBuffer[], constants: readonly Tensor[]) {
@@ -415,9 +427,9 @@ class WebGpuProgram implements Program {
     this.#constants = constants;
     if (device.gpu.features.has("timestamp-query")) {
       this.#timestamps = {
-        set: device.gpu.createQuerySet({ label, type: "timestamp", count: 2 }),
-        resolve: device.gpu.createBuffer({ label, size: 16, usage: bufferUsage.queryResolve | bufferUsage.copySource }),
-        read: device.gpu.createBuffer({ label, size: 16, usage: bufferUsage.mapRead | bufferUsage.copyTarget }),
+        set: device.gpu.createQuerySet({ label: `${label}/timestamps`, type: "timestamp", count: 2 }),
+        resolve: device.createRawBuffer(`${label}/resolved timestamps`, 16, bufferUsage.queryResolve | bufferUsage.copySource),
+        read: device.createRawBuffer(`${label}/read timestamps`, 16, bufferUsage.mapRead | bufferUsage.copyTarget),
       };
     }
   }
@@ -458,6 +470,7 @@ class WebGpuProgram implements Program {
       return new WebGpuProgram(device, recorder.label, steps, buffers, recorder.constants);
     } catch (error) {
       for (const buffer of buffers) device.destroyBuffer(buffer);
+      for (const launch of launches) launch.commit = () => undefined;
       throw error;
     }
   }
@@ -472,19 +485,24 @@ class WebGpuProgram implements Program {
     this.#submit(timestamps);
     await this.#device.waitFor(() => timestamps.read.mapAsync(mapMode.read));
     const [begin = 0n, end = 0n] = new BigUint64Array(timestamps.read.getMappedRange());
-    const milliseconds = Number(end - begin) / 1e6;
     timestamps.read.unmap();
-    this.#expectedMs = milliseconds;
-    return milliseconds;
+    return Number(end - begin) / 1e6;
+  }
+
+  /** Takes in how long a run took; the shorter times count, since a wait may have waited for more than this program. */
+  learn(milliseconds: number): void {
+    this.expectedMs = this.expectedMs === 0 ? milliseconds : Math.min(milliseconds, this.expectedMs * 1.1);
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     for (const buffer of this.#buffers) this.#device.destroyBuffer(buffer);
-    this.#timestamps?.set.destroy();
-    this.#timestamps?.resolve.destroy();
-    this.#timestamps?.read.destroy();
+    if (this.#timestamps !== undefined) {
+      this.#timestamps.set.destroy();
+      this.#device.destroyBuffer(this.#timestamps.resolve);
+      this.#device.destroyBuffer(this.#timestamps.read);
+    }
     this.#device.forget(this, this.#constants);
   }
 
@@ -509,7 +527,7 @@ class WebGpuProgram implements Program {
       encoder.resolveQuerySet(timestamps.set, 0, 2, timestamps.resolve, 0);
       encoder.copyBufferToBuffer(timestamps.resolve, 0, timestamps.read, 0, 16);
     }
-    this.#device.submit(encoder.finish({ label: this.label }), this.#expectedMs);
+    this.#device.submit(encoder.finish({ label: this.label }), this);
   }
 }
 
