@@ -35,7 +35,7 @@ describe("the README", () => {
 
   test("its tables of options are those of the sources: npm run options-tables", async () => {
     expect(readme).toBe(await withTables(readme));
-    expect(readme).not.toMatch(/\|  \|$/m);
+    expect(readme).not.toMatch(/\| {2}\|$/m);
   });
 
   test("links only to files that exist", () => {
