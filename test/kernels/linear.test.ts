@@ -13,6 +13,7 @@ import {
   packedLength,
   sumPartsSpec,
 } from "../../src/kernels/nn/linear.js";
+import { createDevice, enableRelaxedSimd } from "../../src/engine/create-device.js";
 import type { Device } from "../../src/engine/device.js";
 import { expectClose } from "../close.js";
 import { activations as activationTwins } from "../reference/activations.js";
@@ -289,5 +290,20 @@ test("the bits of a layer do not depend on the thread count", async () => {
   const alone = await runLayer(await deviceFor("wasm", 1), layer);
   for (const threads of [2, 4]) {
     expectSameBits(alone, await runLayer(await deviceFor("wasm", threads), layer), `${threads} threads`);
+  }
+});
+
+// The relaxed build cuts rows and features into other tiles.
+test.runIf(enableRelaxedSimd())("the relaxed build agrees with the plain one, on any thread count to the bit", async () => {
+  using one = await createDevice({ engine: "wasm", wasm: { simd: "relaxed", threads: 1 } });
+  using two = await createDevice({ engine: "wasm", wasm: { simd: "relaxed", threads: 2 } });
+  for (const [rows, inFeatures, outFeatures] of [...shapes, [11, 8, 5], [29, 16, 6], [133, 30, 41], [300, 17, 24]] as const) {
+    const layer: Layer = { rows, inFeatures, outFeatures, column: 3, kind: "mish" };
+    const plain = await runLayer(await deviceFor("wasm"), layer);
+    const relaxed = await runLayer(one, layer);
+    for (const [name, data] of Object.entries(plain)) {
+      expectClose(relaxed[name]!, data, { absolute: 2e-6, relative: 4e-6 }, `${rows}x${inFeatures}x${outFeatures}: ${name}`);
+    }
+    expectSameBits(relaxed, await runLayer(two, layer), `${rows}x${inFeatures}x${outFeatures} on 2 threads`);
   }
 });

@@ -115,10 +115,10 @@ export const linearBackwardInputSpec = defineKernel({
 /** Rows that the weight gradient sums before it adds to what it has; the same number stands in both bodies. */
 const blockRows = 128;
 /**
- * Packing space of a unit on the WASM engine: a panel of 8 columns of x and four strips of 4 columns of dy, each a line of
- * the cache longer than its rows.
+ * Packing space of a unit on the WASM engine: a panel of 8 columns of x and four strips of up to 6 columns of dy, each a
+ * line of the cache longer than its rows.
  */
-const scratchElements = (8 + 4 * 4) * blockRows + (1 + 4) * 16;
+const scratchElements = (8 + 4 * 6) * blockRows + (1 + 4) * 16;
 
 function scratchLength(inFeatures: number): number {
   return panelCount(inFeatures) * scratchElements;
