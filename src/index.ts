@@ -25,12 +25,26 @@ export { cloneBehaviour, sampleChunks, toyMixture, type CloningEvent, type Cloni
 export { forwardLikelihood, inferLikelihood, type LikelihoodTape, type Transitions } from "./diffusion/likelihood.js";
 export { recordCloningLoss, type CloningTensors } from "./diffusion/cloning-loss.js";
 export { DiffusionProcess, type ProcessOptions, type ProcessTables } from "./diffusion/process.js";
+export type { DenoisingStep, Sampler } from "./diffusion/schedule.js";
 export { recordSampling, type SamplingOptions, type SamplingTensors } from "./diffusion/sampling.js";
+export type { Activation } from "./kernels/nn/activation.js";
+export { ema, emaWeights } from "./kernels/optim/ema.js";
 export { selfTest, type SelfTestRow } from "./kernels/self-test/self-test.js";
-export { createCritic, type Critic, type CriticOptions } from "./nn/critic.js";
-export type { Denoiser, DenoiserInputs, DenoiserTape } from "./nn/denoiser.js";
+export { createCritic, type Critic, type CriticOptions, type CriticTape } from "./nn/critic.js";
+export type { Denoiser, DenoiserInputs, DenoiserSteps, DenoiserTape } from "./nn/denoiser.js";
 export { createDiffusionMlp, type DiffusionMlp, type DiffusionMlpOptions } from "./nn/diffusion-mlp.js";
-export type { ParameterLayout } from "./nn/parameters.js";
+export { createMlp, type FirstLayer, type Mlp, type MlpOptions, type Tape } from "./nn/mlp.js";
+export { ParameterLayout, type Initialiser, type Parameter } from "./nn/parameters.js";
+export { addLinear, Pass, type ColumnRange, type LinearLayer, type LinearOutputs } from "./nn/pass.js";
 export { warmupCosineRate, type WarmupCosineOptions } from "./nn/rate-schedule.js";
+export {
+  createStochasticMlp,
+  type PolicyHead,
+  type PolicyHeadGradient,
+  type PolicyStd,
+  type PolicyTape,
+  type StochasticMlp,
+  type StochasticMlpOptions,
+} from "./nn/stochastic-mlp.js";
 export { createTrained, freeTrained, recordOptimiserStep, type OptimiserOptions, type Trained } from "./nn/trained.js";
 export { ppoUpdateStatistics, recordMinibatch, recordPpoLoss, type PpoModel, type PpoOptions, type Rollout } from "./rl/ppo-update.js";

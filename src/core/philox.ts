@@ -59,15 +59,6 @@ export function philoxBlock(
   out[3] = c3;
 }
 
-/**
- * A uniform number of the open interval (0, 1): (2k + 1) / 2^24 with k the upper 23 bits of the word. Odd numerators
- * below 2^24 are exact in 32-bit floats, so that every engine has the same value and never 0 or 1; a 24-bit k would
- * round up to 1 at its end.
- */
-export function uniform01(word: number): number {
-  return ((word >>> 9) * 2 + 1) * 2 ** -24;
-}
-
 /** A sequence of random numbers: the blocks 0, 1, 2, ... of one seed and stream, read word by word. */
 export class PhiloxStream {
   readonly #seed: number;

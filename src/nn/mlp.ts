@@ -2,7 +2,7 @@ import { DifftuneError } from "../core/errors.js";
 import type { Tensor } from "../engine/tensor.js";
 import { activation, activationBackward, type Activation } from "../kernels/nn/activation.js";
 import { layerNorm, layerNormBackward, layerNormBackwardWeight } from "../kernels/nn/layer-norm.js";
-import { addLinear, type Columns, type LinearLayer, type LinearOutputs, type Pass } from "./pass.js";
+import { addLinear, type ColumnRange, type LinearLayer, type LinearOutputs, type Pass } from "./pass.js";
 import type { ParameterLayout } from "./parameters.js";
 
 /** Options of a perceptron. */
@@ -62,7 +62,7 @@ export interface Mlp {
   /** Records a forward pass that can be gone back. */
   forward(pass: Pass, x: Tensor, rows: number): Tape;
   /** Records the backward pass. Gives the gradient of the input columns asked for, or nothing when none are. */
-  backward(pass: Pass, tape: Tape, dOutput: Tensor, rows: number, columns?: Columns | "all"): Tensor | undefined;
+  backward(pass: Pass, tape: Tape, dOutput: Tensor, rows: number, columns?: ColumnRange | "all"): Tensor | undefined;
 }
 
 /** Builds a perceptron and adds its parameters to a layout. */
@@ -176,7 +176,7 @@ class PlainMlp implements Mlp {
     return { output: input, steps };
   }
 
-  backward(pass: Pass, tape: Tape, dOutput: Tensor, rows: number, columns?: Columns | "all"): Tensor | undefined {
+  backward(pass: Pass, tape: Tape, dOutput: Tensor, rows: number, columns?: ColumnRange | "all"): Tensor | undefined {
     // d: gradient of what the activation of the layer was applied to.
     let d = activationBack(pass, tape.steps.at(-1), dOutput, rows, this.outFeatures, this.#activations.at(-1) ?? "identity");
     for (let at = this.#layers.length - 1; at >= 0; at--) {
@@ -345,7 +345,7 @@ class ResidualMlp implements Mlp {
     return { output, steps };
   }
 
-  backward(pass: Pass, tape: Tape, dOutput: Tensor, rows: number, columns?: Columns | "all"): Tensor | undefined {
+  backward(pass: Pass, tape: Tape, dOutput: Tensor, rows: number, columns?: ColumnRange | "all"): Tensor | undefined {
     const kind = this.#activation;
     const steps = tape.steps;
     const wide = (label: string): Tensor => pass.temporary([rows, this.#hidden], label);
@@ -395,7 +395,7 @@ function activationBack(pass: Pass, step: StepTape | undefined, dy: Tensor, rows
   return dx;
 }
 
-function inputGradient(pass: Pass, layer: LinearLayer, dy: Tensor, rows: number, columns: Columns | "all" | undefined): Tensor | undefined {
+function inputGradient(pass: Pass, layer: LinearLayer, dy: Tensor, rows: number, columns: ColumnRange | "all" | undefined): Tensor | undefined {
   if (columns === undefined) return undefined;
   const wanted = columns === "all" ? { column: 0, count: layer.inFeatures } : columns;
   const dx = pass.temporary([rows, wanted.count], `${layer.name} input gradient`);

@@ -21,7 +21,7 @@ export function addLinear(layout: ParameterLayout, name: string, inFeatures: num
 }
 
 /** Some input columns of a linear layer. */
-export interface Columns {
+export interface ColumnRange {
   readonly column: number;
   readonly count: number;
 }
@@ -77,7 +77,7 @@ export class Pass {
     layer: LinearLayer,
     inputs: { readonly x: Tensor; readonly bias?: Tensor | "own" | "none"; readonly addend?: Tensor },
     outputs: LinearOutputs,
-    options: { readonly rows: number; readonly activation?: Activation; readonly columns?: Columns },
+    options: { readonly rows: number; readonly activation?: Activation; readonly columns?: ColumnRange },
   ): void {
     const columns = options.columns ?? { column: 0, count: layer.inFeatures };
     const bias = inputs.bias === undefined || inputs.bias === "own" ? this.value(`${layer.name}.bias`)
@@ -101,7 +101,7 @@ export class Pass {
   linearBackwardInput(
     layer: LinearLayer,
     tensors: { readonly dy: Tensor; readonly dx: Tensor; readonly pre?: Tensor; readonly addend?: Tensor },
-    options: { readonly rows: number; readonly activation?: Activation; readonly columns?: Columns },
+    options: { readonly rows: number; readonly activation?: Activation; readonly columns?: ColumnRange },
   ): void {
     const columns = options.columns ?? { column: 0, count: layer.inFeatures };
     linearBackwardInput(this.program, { ...tensors, weight: this.value(`${layer.name}.weight`) }, {
@@ -129,7 +129,7 @@ export class Pass {
     });
   }
 
-  #packedWeight(layer: LinearLayer, columns: Columns): Tensor {
+  #packedWeight(layer: LinearLayer, columns: ColumnRange): Tensor {
     const key = `${layer.name}:${columns.column}:${columns.count}`;
     let packed = this.#packed.get(key);
     if (packed === undefined) {

@@ -1,4 +1,13 @@
-import { philoxBlock, uniform01 } from "../../src/core/philox.ts";
+import { philoxBlock } from "../../src/core/philox.ts";
+
+/**
+ * A uniform number of the open interval (0, 1): (2k + 1) / 2^24 with k the upper 23 bits of the word. Odd numerators
+ * below 2^24 are exact in 32-bit floats, so that every engine has the same value and never 0 or 1; a 24-bit k would
+ * round up to 1 at its end.
+ */
+export function uniform01(word: number): number {
+  return ((word >>> 9) * 2 + 1) * 2 ** -24;
+}
 
 /** What a stream of random numbers is keyed by: counter words 1 to 3 and the two key words of Philox. */
 export interface RandomKey {
