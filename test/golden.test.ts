@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it, type TestContext } from "vitest";
 import { createDevice } from "../src/engine/create-device.ts";
 import type { Device, EngineName } from "../src/engine/device.ts";
-import { GoldenComparison, isUnread } from "./golden-runner/comparison.ts";
+import { GoldenComparison } from "./golden-runner/comparison.ts";
 import { goldenFolder, GoldenFile } from "./golden-runner/golden-file.ts";
 import { formatFailures, formatReport } from "./golden-runner/report.ts";
-import type { GoldenRow } from "./golden-runner/row.ts";
+import { isUnread, type GoldenRow } from "./golden-runner/row.ts";
 import { walkGolden } from "./golden-runner/walk.ts";
 
 /**

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { expectClose, measure } from "../close.ts";
-import { GoldenComparison, isUnread } from "./comparison.ts";
+import { GoldenComparison } from "./comparison.ts";
 import { formatFailures, formatReport } from "./report.ts";
+import { isUnread } from "./row.ts";
 
 const relative = { kind: "relative", limit: 1e-3 } as const;
 
@@ -43,7 +44,7 @@ describe("golden comparison", () => {
       ["output", false, "case b"],
       ["input gradient", true, "case a"],
     ]);
-    expect(formatFailures(rows)).toMatch(/^output: error 1.00e-2, tolerance 1e-3 \(case b\)$/);
+    expect(formatFailures(rows)).toMatch(/^dppo\/x on wasm, output: error 1.00e-2, tolerance 1e-3 \(case b\)$/);
     expect(formatReport(rows)).toMatch(/dppo\/x\s+wasm\s+FAILED\s+1.00e-2\s+1e-3\s+1000 %|1.00e\+3 %/);
   });
 

@@ -1,5 +1,5 @@
 import { measure } from "../close.ts";
-import type { GoldenRow } from "./row.ts";
+import { failedRow, judgedRow, unreadRow, type GoldenRow } from "./row.ts";
 import type { GoldenTolerance } from "./tolerances.ts";
 
 /** Collects what one file gave on one engine: the worst error of every quantity, and what no reader could read. */
@@ -25,15 +25,7 @@ export class GoldenComparison {
     const worst = errorOf(got, expected, tolerance);
     const before = this.#rows.get(quantity);
     if (before !== undefined && before.worst / before.tolerance >= worst / tolerance.limit) return;
-    this.#rows.set(quantity, {
-      file: this.#file,
-      engine: this.#engine,
-      quantity,
-      worst,
-      tolerance: tolerance.limit,
-      passed: worst <= tolerance.limit,
-      note: place,
-    });
+    this.#rows.set(quantity, judgedRow(this.#file, this.#engine, quantity, worst, tolerance.limit, place));
   }
 
   /**
@@ -80,18 +72,13 @@ export class GoldenComparison {
 
   /** The reader gave up: the file is damaged, or something in it is not as expected. */
   failed(error: unknown): void {
-    const quantity = error instanceof Error ? error.message : String(error);
-    this.#rows.set(quantity, {
-      file: this.#file, engine: this.#engine, quantity, worst: Infinity, tolerance: 0, passed: false, note: "the reader gave up",
-    });
+    const row = failedRow(this.#file, this.#engine, error);
+    this.#rows.set(row.quantity, row);
   }
 
   /** The rows; those of `unread` have no tolerance and did not pass. */
   rows(): GoldenRow[] {
-    const unread = [...this.#unread].map(([what, reason]): GoldenRow => {
-      const quantity = `${noReader}: ${what}`;
-      return { file: this.#file, engine: this.#engine, quantity, worst: 0, tolerance: 0, passed: false, note: reason };
-    });
+    const unread = [...this.#unread].map(([what, reason]) => unreadRow(this.#file, this.#engine, what, reason));
     return [...this.#rows.values(), ...unread];
   }
 }
@@ -99,13 +86,6 @@ export class GoldenComparison {
 /** A gradient in 64 bits that is this small is a sum that cancels. */
 const nothing = 1e-12;
 const zeroGradient: GoldenTolerance = { kind: "absolute", limit: 1e-8 };
-
-const noReader = "no reader";
-
-/** Whether a row only says that something could not be read here. */
-export function isUnread(row: GoldenRow): boolean {
-  return row.quantity.startsWith(noReader) || row.quantity === "skipped";
-}
 
 function errorOf(got: ArrayLike<number>, expected: ArrayLike<number>, { kind }: GoldenTolerance): number {
   if (kind === "vector") return vectorError(got, expected);

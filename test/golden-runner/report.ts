@@ -1,5 +1,4 @@
-import { isUnread } from "./comparison.ts";
-import type { GoldenRow } from "./row.ts";
+import { isUnread, type GoldenRow } from "./row.ts";
 
 /** The report of all rows: per file and engine the worst quantity, its error and the share of its tolerance. */
 export function formatReport(rows: readonly GoldenRow[]): string {
@@ -34,7 +33,10 @@ export function formatReport(rows: readonly GoldenRow[]): string {
 export function formatFailures(rows: readonly GoldenRow[]): string {
   return rows
     .filter((row) => !row.passed && !isUnread(row))
-    .map((row) => `${row.quantity}: error ${row.worst.toExponential(2)}, tolerance ${row.tolerance.toExponential(0)} (${row.note ?? ""})`)
+    .map(({ file, engine, quantity, worst, tolerance, note }) => {
+      const numbers = `error ${worst.toExponential(2)}, tolerance ${tolerance.toExponential(0)}`;
+      return `${file} on ${engine}, ${quantity}: ${numbers} (${note ?? ""})`;
+    })
     .join("\n");
 }
 

@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { deviceFor, engines } from "../kernels/harness.js";
-import { GoldenComparison, isUnread } from "./comparison.ts";
+import { GoldenComparison } from "./comparison.ts";
 import { GoldenFile } from "./golden-file.ts";
 import { readers } from "./readers.ts";
 import { formatFailures } from "./report.ts";
+import { isUnread } from "./row.ts";
 import { walkGolden } from "./walk.ts";
 import { writeVariants } from "./variants.ts";
 
