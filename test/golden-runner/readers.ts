@@ -12,21 +12,21 @@ import { readSampling } from "./readers/sampling.ts";
 import { readStochastic } from "./readers/stochastic.ts";
 import { readAlignmentSchedules, readRateSchedule, readSchedule } from "./readers/tables.ts";
 
-/** The reader of every file, by folder and name. A file that is not here is listed as not compared. */
-export const readers: Readonly<Record<string, Reader | undefined>> = {
-  "dppo/activations_posemb": readActivations,
+/** A folder and the first words of a file's name, and the reader of all files that are named so. */
+const families: Readonly<Record<string, Reader>> = {
+  "dppo/activations": readActivations,
   "dppo/diffusion_mlp": readDiffusionMlp,
   "alignment/net": readAlignmentNet,
   "alignment/kl_step": readKl,
   "dppo/gaussian_gmm": readStochastic,
   "dppo/sampling_logprob": readSampling,
-  "dppo/ppo_loss_v05": readPpo,
-  "dppo/ppo_loss_v08": readPpo,
+  "dppo/ppo_loss": readPpo,
   "dppo/pretrain": readPretraining,
-  "alignment/bt_scalar": readPreferences,
-  "alignment/bt_ensemble": readEnsemble,
-  "alignment/fdpp_exact": readFdpp,
-  "alignment/fdpp_compat": readFdpp,
+  "alignment/bt": (golden, device, comparison) => {
+    const hasMembers = golden.groups().some((name) => /^member\d+$/.test(name));
+    return (hasMembers ? readEnsemble : readPreferences)(golden, device, comparison);
+  },
+  "alignment/fdpp": readFdpp,
   "dppo/schedule": readSchedule,
   "dppo/gae": readAdvantages,
   "dppo/reward_scaler": readRewardScale,
@@ -34,3 +34,12 @@ export const readers: Readonly<Record<string, Reader | undefined>> = {
   "dppo/lr_schedule": readRateSchedule,
   "alignment/schedules": readAlignmentSchedules,
 };
+
+/**
+ * The reader of a file, by folder and the first words of its name: `dppo/ppo_loss_v08_b` is read as `dppo/ppo_loss` is. A
+ * word ends where no letter follows. A file that no family fits has none, and is listed as not compared.
+ */
+export function readerOf(name: string): Reader | undefined {
+  const family = Object.keys(families).find((words) => name.startsWith(words) && !/^[a-z]/i.test(name.slice(words.length)));
+  return family === undefined ? undefined : families[family];
+}

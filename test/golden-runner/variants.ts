@@ -25,7 +25,7 @@ import { criticShapes, denoiserShapes, stochasticShapes, type Shapes } from "./s
 /**
  * Golden vectors of the same form as the published ones, with other sizes, step counts and options, computed by the
  * double-precision twins (which the published ones prove). They keep the readers, and the kernels under them, from
- * fitting one set of sizes only.
+ * fitting one set of sizes only. The names end otherwise, too: a reader is found by the first words.
  */
 export function writeVariants(folder: string, seed: number): void {
   const makers: Readonly<Record<string, (random: Numbers) => GoldenContent>> = {
@@ -48,7 +48,7 @@ export function writeVariants(folder: string, seed: number): void {
   };
   for (const [stream, [name, make]] of Object.entries(makers).entries()) {
     const content = make(new Numbers(seed, stream));
-    const file = path.join(folder, `${name}.safetensors`);
+    const file = path.join(folder, `${name}_variant.safetensors`);
     mkdirSync(path.dirname(file), { recursive: true });
     writeFileSync(file, writeSafetensors({ metadata: content.metadata, tensors: content.tensors }));
   }

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import type { Reader } from "./reader.ts";
-import { readers } from "./readers.ts";
+import { readerOf } from "./readers.ts";
 import type { GoldenRow } from "./row.ts";
 import { runAvoidGolden } from "./avoid.ts";
 import { runPushtGolden } from "./pusht.ts";
@@ -29,7 +29,7 @@ export function walkGolden(root: string): GoldenEntry[] {
     );
   const folders = Object.entries(traceFolders).filter(([folder]) => existsSync(path.join(root, folder)));
   return [
-    ...files.map((name): GoldenEntry => ({ kind: "file", name, reader: readers[name] })),
+    ...files.map((name): GoldenEntry => ({ kind: "file", name, reader: readerOf(name) })),
     ...folders.map(
       ([name, run]): GoldenEntry => ({ kind: "folder", name, run: () => run(path.join(root, name)) }),
     ),
