@@ -21,7 +21,16 @@ export {
   type StoredTensor,
 } from "./io/safetensors.js";
 export { loadStateDict, saveStateDict, type LoadOptions, type ParameterShape } from "./io/state-dict.js";
-export { cloneBehaviour, sampleChunks, toyMixture, type CloningEvent, type CloningOptions, type CloningSet } from "./algorithms/cloning.js";
+export {
+  cloneBehaviour,
+  sampleChunks,
+  toyMixture,
+  type CloningEvent,
+  type CloningOptions,
+  type CloningSet,
+  type MixtureOptions,
+  type SampleChunksOptions,
+} from "./algorithms/cloning.js";
 export { forwardLikelihood, inferLikelihood, type LikelihoodTape, type Transitions } from "./diffusion/likelihood.js";
 export { recordCloningLoss, type CloningTensors } from "./diffusion/cloning-loss.js";
 export { DiffusionProcess, type ProcessOptions, type ProcessTables } from "./diffusion/process.js";

@@ -1,4 +1,6 @@
+import * as v from "valibot";
 import { DifftuneError } from "../core/errors.js";
+import { finiteNumber, parseOptions, positiveNumber, wholeNumber } from "../core/options.js";
 import { PhiloxStream } from "../core/philox.js";
 import type { Device } from "../engine/device.js";
 import type { Launch, Program } from "../engine/program.js";
@@ -42,6 +44,49 @@ export interface CloningOptions {
   readonly signal?: AbortSignal;
 }
 
+const seedNumber = wholeNumber(0, 0xffffffff);
+const stepCount = wholeNumber(1, 1_000_000_000);
+
+const cloningSchema = v.strictObject({
+  steps: v.optional(stepCount, 2000),
+  batchSize: v.optional(wholeNumber(1, 1_048_576), 256),
+  rate: v.optional(positiveNumber(), 1e-3),
+  weightDecay: v.optional(finiteNumber(0, 1), 1e-6),
+  averageDecay: v.optional(finiteNumber(0, 1), 0.995),
+  seed: v.optional(seedNumber, 0),
+  reportEvery: v.optional(stepCount, 100),
+  signal: v.optional(v.instance(AbortSignal, "It must be an AbortSignal.")),
+} satisfies Record<keyof CloningOptions, v.GenericSchema>);
+
+/** Options of {@link sampleChunks}. */
+export interface SampleChunksOptions {
+  /** Decides the noise. Default 0. */
+  readonly seed?: number;
+  /** Without exploration noise, as policies are evaluated. Default true. */
+  readonly isDeterministic?: boolean;
+}
+
+const sampleSchema = v.strictObject({
+  seed: v.optional(seedNumber, 0),
+  isDeterministic: v.optional(v.boolean("It must be true or false."), true),
+} satisfies Record<keyof SampleChunksOptions, v.GenericSchema>);
+
+/** Options of {@link toyMixture}. */
+export interface MixtureOptions {
+  /** Gaussians on the ring. Default 8. */
+  readonly modes?: number;
+  /** Distance of their means from 0. Default 0.7. */
+  readonly radius?: number;
+  /** Standard deviation of each. Default 0.05. */
+  readonly spread?: number;
+}
+
+const mixtureSchema = v.strictObject({
+  modes: v.optional(wholeNumber(1, 1_000_000), 8),
+  radius: v.optional(finiteNumber(0, 1000), 0.7),
+  spread: v.optional(finiteNumber(0, 1000), 0.05),
+} satisfies Record<keyof MixtureOptions, v.GenericSchema>);
+
 /** Progress of {@link cloneBehaviour}. */
 export interface CloningEvent {
   readonly step: number;
@@ -65,9 +110,8 @@ export async function* cloneBehaviour(
   set: CloningSet,
   options: CloningOptions = {},
 ): AsyncGenerator<CloningEvent, Float32Array> {
-  const { steps = 2000, batchSize = 256, rate = 1e-3, weightDecay = 1e-6, averageDecay = 0.995, seed = 0, reportEvery = 100 } = options;
+  const { steps, batchSize, rate, weightDecay, averageDecay, seed, reportEvery, signal } = parseOptions(cloningSchema, options, "cloneBehaviour");
   checkSet(denoiser, set);
-  checkCounts({ steps, batchSize, reportEvery });
   const { layout, width, conditionWidth } = denoiser;
   const owned: Tensor[] = [];
   const keep = (tensor: Tensor): Tensor => { owned.push(tensor); return tensor; };
@@ -112,8 +156,8 @@ export async function* cloneBehaviour(
     });
 
     for (let step = 1; step <= steps; step++) {
-      if (options.signal?.aborted === true) {
-        throw new DifftuneError("CANCELLED", `Training was stopped at step ${step} of ${steps}.`, { cause: options.signal.reason });
+      if (signal?.aborted === true) {
+        throw new DifftuneError("CANCELLED", `Training was stopped at step ${step} of ${steps}.`, { cause: signal.reason });
       }
       const now = warmupCosineRate({
         maxRate: rate, minRate: rate / 10, warmupSteps: Math.floor(steps / 50), cycleSteps: steps + 1,
@@ -145,11 +189,16 @@ export async function sampleChunks(
   process: DiffusionProcess,
   parameters: Float32Array,
   states: Float32Array,
-  options: { readonly seed?: number; readonly isDeterministic?: boolean } = {},
+  options: SampleChunksOptions = {},
 ): Promise<Float32Array> {
-  const { seed = 0, isDeterministic = true } = options;
+  const { seed, isDeterministic } = parseOptions(sampleSchema, options, "sampleChunks");
   const rows = states.length / denoiser.conditionWidth;
-  checkCounts({ rows });
+  if (!Number.isSafeInteger(rows) || rows < 1) {
+    throw new DifftuneError("SHAPE", `${states.length} elements are no rows of states.`, {
+      hint: `A row has ${denoiser.conditionWidth}; there is at least one.`,
+      got: states.length,
+    });
+  }
   const tables = process.tables(device, { isDeterministic });
   const owned: Tensor[] = [tables.schedule, tables.times];
   const keep = (tensor: Tensor): Tensor => { owned.push(tensor); return tensor; };
@@ -170,8 +219,8 @@ export async function sampleChunks(
 }
 
 /** Points of a ring of Gaussians, the toy on which a denoiser can be seen to work; its state is always 0. */
-export function toyMixture(rows: number, seed: number, options: { readonly modes?: number; readonly radius?: number; readonly spread?: number } = {}): CloningSet {
-  const { modes = 8, radius = 0.7, spread = 0.05 } = options;
+export function toyMixture(rows: number, seed: number, options: MixtureOptions = {}): CloningSet {
+  const { modes, radius, spread } = parseOptions(mixtureSchema, options, "toyMixture");
   const random = new PhiloxStream(seed, 0);
   const chunks = new Float32Array(2 * rows);
   for (let row = 0; row < rows; row++) {
@@ -194,14 +243,6 @@ function checkSet(denoiser: Denoiser, set: CloningSet): void {
     const index = data.findIndex((value) => !Number.isFinite(value));
     if (index >= 0) {
       throw new DifftuneError("FORMAT", `Element ${index} of ${name} is ${data[index]}.`, { hint: "Data are finite numbers.", index, path: name });
-    }
-  }
-}
-
-function checkCounts(counts: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(counts)) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new DifftuneError("OPTION", `${name} must be a positive whole number.`, { got: value });
     }
   }
 }

@@ -43,15 +43,12 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return best;
 }
 
-/** Freezes what a schema has built: plain objects and arrays. Instances of classes stay as they are. */
-function freezeDeep(value: unknown): void {
-  if (Array.isArray(value)) {
-    value.forEach(freezeDeep);
-  } else if (value !== null && typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype) {
-    Object.values(value).forEach(freezeDeep);
-  } else {
-    return;
-  }
+/** Freezes what a schema has built: plain objects and arrays. What the caller gave, and instances of classes, stay as they are. */
+function freezeDeep(value: unknown, given: unknown): void {
+  if (value === given || value === null || typeof value !== "object") return;
+  if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) return;
+  const source: Readonly<Record<string, unknown>> = typeof given === "object" && given !== null ? { ...given } : {};
+  for (const [name, item] of Object.entries(value)) freezeDeep(item, source[name]);
   Object.freeze(value);
 }
 
@@ -66,7 +63,10 @@ function namesAt(schema: v.GenericSchema, path: readonly PropertyKey[]): readonl
     else return [];
   }
   at = unwrap(at);
-  return typeof at === "object" && at !== null && "entries" in at ? Object.keys(at.entries as object) : [];
+  if (typeof at !== "object" || at === null) return [];
+  if ("entries" in at) return Object.keys(at.entries as object);
+  // A choice between several sets of options, told apart by their kind.
+  return "options" in at && Array.isArray(at.options) ? [...new Set(at.options.flatMap((option) => namesAt(option as v.GenericSchema, [])))] : [];
 }
 
 function unwrap(schema: unknown): unknown {
@@ -88,7 +88,7 @@ export function parseOptions<const Schema extends OptionsSchema>(
 ): Readonly<v.InferOutput<Schema>> {
   const result = v.safeParse(schema, given ?? {}, { abortPipeEarly: true });
   if (result.success) {
-    freezeDeep(result.output);
+    freezeDeep(result.output, given);
     return result.output;
   }
   // A misspelt name explains more than the missing one beside it.
@@ -139,6 +139,12 @@ export function wholeNumber(least: number, most: number) {
 export function finiteNumber(least: number, most: number) {
   const text = `It must be a finite number from ${least} to ${most}.`;
   return v.pipe(v.number(text), v.finite(text), v.minValue(least, text), v.maxValue(most, text));
+}
+
+/** A finite number above 0. */
+export function positiveNumber() {
+  const text = "It must be a finite number above 0.";
+  return v.pipe(v.number(text), v.finite(text), v.gtValue(0, text));
 }
 
 /** One of a few words; a wrong one is answered by the list. */

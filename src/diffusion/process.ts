@@ -1,4 +1,6 @@
+import * as v from "valibot";
 import { DifftuneError } from "../core/errors.js";
+import { finiteNumber, parseOptions, positiveNumber, wholeNumber } from "../core/options.js";
 import type { Device } from "../engine/device.js";
 import type { Tensor } from "../engine/tensor.js";
 import { scheduleWidth } from "../kernels/diffusion/denoise.js";
@@ -26,6 +28,35 @@ export interface ProcessOptions {
   readonly minLogProbStd?: number;
 }
 
+const stepCount = wholeNumber(1, 1_000_000);
+const clip = v.nullable(positiveNumber());
+const smallestStd = finiteNumber(0, 1000);
+
+const schema = v.pipe(
+  v.strictObject({
+    denoisingSteps: stepCount,
+    sampler: v.optional(v.variant("kind", [
+      v.strictObject({ kind: v.literal("ddpm") }),
+      v.strictObject({ kind: v.literal("ddim"), stepCount, eta: finiteNumber(0, 1) }),
+    ], "It must have the kind \"ddpm\" or \"ddim\"."), { kind: "ddpm" }),
+    predictsNoise: v.optional(v.boolean("It must be true or false."), true),
+    x0Clip: v.optional(clip, 1),
+    noiseClip: v.optional(clip, null),
+    drawClip: v.optional(positiveNumber(), 3),
+    finalClip: v.optional(clip, null),
+    minSamplingStd: v.optional(smallestStd, 0.1),
+    minLogProbStd: v.optional(smallestStd, 0.1),
+  } satisfies Record<keyof ProcessOptions, v.GenericSchema>),
+  v.check(
+    ({ sampler, denoisingSteps: all }) => sampler.kind === "ddpm" || sampler.stepCount <= all,
+    "option sampler.stepCount must not be above denoisingSteps.",
+  ),
+  v.check(
+    ({ sampler, predictsNoise }) => sampler.kind === "ddpm" || predictsNoise,
+    "DDIM needs a network that predicts the noise; use the DDPM sampler with predictsNoise: false.",
+  ),
+);
+
 /** Tables of a process on a device; freed by whoever asked for them. */
 export interface ProcessTables {
   /** One row a step in the order of execution, noisiest first: the coefficients that kernels read. */
@@ -51,31 +82,16 @@ export class DiffusionProcess {
   readonly deterministicSteps: readonly DenoisingStep[];
 
   constructor(options: ProcessOptions) {
-    this.denoisingSteps = options.denoisingSteps;
-    this.sampler = options.sampler ?? { kind: "ddpm" };
-    this.predictsNoise = options.predictsNoise ?? true;
-    this.x0Clip = options.x0Clip === undefined ? 1 : options.x0Clip;
-    this.noiseClip = options.noiseClip ?? null;
-    this.drawClip = options.drawClip ?? 3;
-    this.finalClip = options.finalClip ?? null;
-    this.minSamplingStd = options.minSamplingStd ?? 0.1;
-    this.minLogProbStd = options.minLogProbStd ?? 0.1;
-    if (this.sampler.kind === "ddim" && !this.predictsNoise) {
-      throw new DifftuneError("OPTION", "DDIM needs a network that predicts the noise.", {
-        hint: "Use the DDPM sampler with predictsNoise: false.",
-      });
-    }
-    const positive = { x0Clip: this.x0Clip, noiseClip: this.noiseClip, drawClip: this.drawClip, finalClip: this.finalClip };
-    for (const [name, value] of Object.entries(positive)) {
-      if (value !== null && !(value > 0 && Number.isFinite(value))) {
-        throw new DifftuneError("OPTION", `${name} must be a positive number${name === "drawClip" ? "" : " or null"}.`, { got: value });
-      }
-    }
-    for (const [name, value] of Object.entries({ minSamplingStd: this.minSamplingStd, minLogProbStd: this.minLogProbStd })) {
-      if (!(value >= 0 && Number.isFinite(value))) {
-        throw new DifftuneError("OPTION", `${name} must be a number from 0.`, { got: value });
-      }
-    }
+    const resolved = parseOptions(schema, options, "DiffusionProcess");
+    this.denoisingSteps = resolved.denoisingSteps;
+    this.sampler = resolved.sampler;
+    this.predictsNoise = resolved.predictsNoise;
+    this.x0Clip = resolved.x0Clip;
+    this.noiseClip = resolved.noiseClip;
+    this.drawClip = resolved.drawClip;
+    this.finalClip = resolved.finalClip;
+    this.minSamplingStd = resolved.minSamplingStd;
+    this.minLogProbStd = resolved.minLogProbStd;
     this.steps = denoisingSteps(this.denoisingSteps, this.sampler);
     this.deterministicSteps = this.sampler.kind === "ddim"
       ? denoisingSteps(this.denoisingSteps, { ...this.sampler, eta: 0 })

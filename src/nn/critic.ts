@@ -1,7 +1,10 @@
+import * as v from "valibot";
+import { parseOptions } from "../core/options.js";
 import type { ProgramRecorder } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
 import type { Activation } from "../kernels/nn/activation.js";
 import { createMlp, type Mlp } from "./mlp.js";
+import { activationName, flag, layerSize, layerSizes } from "./network-options.js";
 import { ParameterLayout } from "./parameters.js";
 import { Pass } from "./pass.js";
 
@@ -19,6 +22,14 @@ export interface CriticOptions {
   readonly useLayerNorm?: boolean;
 }
 
+const schema = v.strictObject({
+  conditionWidth: layerSize,
+  hidden: v.optional(layerSizes(0), [256, 256, 256]),
+  activation: v.optional(activationName, "mish"),
+  isResidual: v.optional(flag, true),
+  useLayerNorm: v.optional(flag, false),
+} satisfies Record<keyof CriticOptions, v.GenericSchema>);
+
 /** A forward pass of a critic that can be gone back. */
 export interface CriticTape {
   /** Values [rows, 1]. */
@@ -34,13 +45,9 @@ export class Critic {
   readonly #mlp: Mlp;
 
   constructor(options: CriticOptions) {
-    this.conditionWidth = options.conditionWidth;
-    this.#mlp = createMlp(this.layout, "Q1", {
-      sizes: [options.conditionWidth, ...(options.hidden ?? [256, 256, 256]), 1],
-      activation: options.activation ?? "mish",
-      isResidual: options.isResidual ?? true,
-      useLayerNorm: options.useLayerNorm ?? false,
-    });
+    const { conditionWidth, hidden, ...form } = parseOptions(schema, options, "createCritic");
+    this.conditionWidth = conditionWidth;
+    this.#mlp = createMlp(this.layout, "Q1", { sizes: [conditionWidth, ...hidden, 1], ...form });
   }
 
   /** Records values of states [rows, conditionWidth]. */

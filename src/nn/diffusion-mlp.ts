@@ -1,4 +1,6 @@
+import * as v from "valibot";
 import { DifftuneError } from "../core/errors.js";
+import { parseOptions } from "../core/options.js";
 import type { ProgramRecorder } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
 import type { Activation } from "../kernels/nn/activation.js";
@@ -6,6 +8,7 @@ import { concatColumns, copyColumns } from "../kernels/nn/columns.js";
 import { timestepEmbedding, timestepFrequencies } from "../kernels/nn/timestep-embedding.js";
 import type { Denoiser, DenoiserInputs, DenoiserSteps, DenoiserTape } from "./denoiser.js";
 import { createMlp, type Mlp, type Tape } from "./mlp.js";
+import { activationName, flag, layerSize, layerSizes } from "./network-options.js";
 import { ParameterLayout } from "./parameters.js";
 import { addLinear, Pass, type LinearLayer } from "./pass.js";
 
@@ -33,6 +36,21 @@ export interface DiffusionMlpOptions {
   readonly isResidual?: boolean;
 }
 
+const evenSize = "It must be an even whole number from 4 to 65536.";
+
+const schema = v.strictObject({
+  actionSize: layerSize,
+  horizon: layerSize,
+  conditionWidth: layerSize,
+  timeSize: v.optional(v.pipe(v.number(evenSize), v.multipleOf(2, evenSize), v.minValue(4, evenSize), v.maxValue(65_536, evenSize)), 16),
+  hidden: v.optional(layerSizes(0), [256, 256]),
+  conditionHidden: v.optional(layerSizes(0), []),
+  activation: v.optional(activationName, "mish"),
+  outputActivation: v.optional(activationName, "identity"),
+  useLayerNorm: v.optional(flag, false),
+  isResidual: v.optional(flag, false),
+} satisfies Record<keyof DiffusionMlpOptions, v.GenericSchema>);
+
 /** Rows of tables that are bound one by one start on multiples of this many elements. */
 const rowAlignment = 64;
 
@@ -54,35 +72,24 @@ export class DiffusionMlp implements Denoiser {
   readonly #trunk: Mlp;
 
   constructor(options: DiffusionMlpOptions) {
-    const timeSize = options.timeSize ?? 16;
-    for (const [name, value] of Object.entries({ actionSize: options.actionSize, horizon: options.horizon, conditionWidth: options.conditionWidth })) {
-      if (!Number.isSafeInteger(value) || value < 1) {
-        throw new DifftuneError("OPTION", `${name} must be a positive whole number.`, { got: value });
-      }
-    }
-    if (!Number.isSafeInteger(timeSize) || timeSize < 4 || timeSize % 2 !== 0) {
-      throw new DifftuneError("OPTION", "timeSize must be an even whole number from 4.", { got: timeSize });
-    }
-    this.width = options.horizon * options.actionSize;
-    this.conditionWidth = options.conditionWidth;
+    const {
+      actionSize, horizon, conditionWidth, timeSize, hidden, conditionHidden, ...form
+    } = parseOptions(schema, options, "createDiffusionMlp");
+    this.width = horizon * actionSize;
+    this.conditionWidth = conditionWidth;
     this.#timeSize = timeSize;
-    const activation = options.activation ?? "mish";
     this.#timeIn = addLinear(this.layout, "time_embedding.1", timeSize, 2 * timeSize);
     this.#timeOut = addLinear(this.layout, "time_embedding.3", 2 * timeSize, timeSize);
-    const conditionHidden = options.conditionHidden ?? [];
     if (conditionHidden.length > 0) {
       this.#condition = createMlp(this.layout, "cond_mlp", {
-        sizes: [options.conditionWidth, ...conditionHidden],
-        activation,
+        sizes: [conditionWidth, ...conditionHidden],
+        activation: form.activation,
       });
     }
-    this.#stateWidth = conditionHidden.at(-1) ?? options.conditionWidth;
+    this.#stateWidth = conditionHidden.at(-1) ?? conditionWidth;
     this.#trunk = createMlp(this.layout, "mlp_mean", {
-      sizes: [this.width + timeSize + this.#stateWidth, ...(options.hidden ?? [256, 256]), this.width],
-      activation,
-      outputActivation: options.outputActivation ?? "identity",
-      useLayerNorm: options.useLayerNorm ?? false,
-      isResidual: options.isResidual ?? false,
+      sizes: [this.width + timeSize + this.#stateWidth, ...hidden, this.width],
+      ...form,
     });
   }
 

@@ -1,7 +1,10 @@
+import * as v from "valibot";
 import { DifftuneError } from "../core/errors.js";
+import { parseOptions } from "../core/options.js";
 import type { Tensor } from "../engine/tensor.js";
 import { activation, activationBackward, type Activation } from "../kernels/nn/activation.js";
 import { layerNorm, layerNormBackward, layerNormBackwardWeight } from "../kernels/nn/layer-norm.js";
+import { activationName, flag, layerSizes } from "./network-options.js";
 import { addLinear, type ColumnRange, type LinearLayer, type LinearOutputs, type Pass } from "./pass.js";
 import type { ParameterLayout } from "./parameters.js";
 
@@ -19,6 +22,17 @@ export interface MlpOptions {
   /** Residual form (spec 2.4) instead of the plain one (2.3). Default false. */
   readonly isResidual?: boolean;
 }
+
+const schema = v.strictObject({
+  sizes: layerSizes(2),
+  activation: activationName,
+  outputActivation: v.optional(activationName, "identity"),
+  useLayerNorm: v.optional(flag, false),
+  useFinalLayerNorm: v.optional(flag, false),
+  isResidual: v.optional(flag, false),
+} satisfies Record<keyof MlpOptions, v.GenericSchema>);
+
+type ResolvedOptions = Readonly<v.InferOutput<typeof schema>>;
 
 /** A forward pass as recorded: its output, and what its backward pass needs. */
 export interface Tape {
@@ -67,13 +81,8 @@ export interface Mlp {
 
 /** Builds a perceptron and adds its parameters to a layout. */
 export function createMlp(layout: ParameterLayout, name: string, options: MlpOptions): Mlp {
-  if (options.sizes.length < 2 || options.sizes.some((size) => !Number.isSafeInteger(size) || size < 1)) {
-    throw new DifftuneError("OPTION", `A perceptron has at least an input and an output size.`, {
-      hint: "All sizes are positive whole numbers.",
-      got: options.sizes,
-    });
-  }
-  return options.isResidual === true ? new ResidualMlp(layout, name, options) : new PlainMlp(layout, name, options);
+  const resolved = parseOptions(schema, options, "createMlp");
+  return resolved.isResidual ? new ResidualMlp(layout, name, resolved) : new PlainMlp(layout, name, resolved);
 }
 
 /** Records y = norm(x) and what its backward pass needs. */
@@ -115,7 +124,7 @@ class PlainMlp implements Mlp {
   readonly #norms: readonly (string | undefined)[];
   readonly #activations: readonly Activation[];
 
-  constructor(layout: ParameterLayout, name: string, options: MlpOptions) {
+  constructor(layout: ParameterLayout, name: string, options: ResolvedOptions) {
     const { sizes } = options;
     const last = sizes.length - 2;
     const layers: LinearLayer[] = [];
@@ -124,13 +133,13 @@ class PlainMlp implements Mlp {
       const place = `${name}.moduleList.${at}`;
       const layer = addLinear(layout, `${place}.linear_1`, sizes[at] ?? 0, sizes[at + 1] ?? 0);
       layers.push(layer);
-      const hasNorm = at < last ? options.useLayerNorm === true : options.useFinalLayerNorm === true;
+      const hasNorm = at < last ? options.useLayerNorm : options.useFinalLayerNorm;
       if (hasNorm) addNorm(layout, `${place}.norm_1`, layer.outFeatures);
       norms.push(hasNorm ? `${place}.norm_1` : undefined);
     }
     this.#layers = layers;
     this.#norms = norms;
-    this.#activations = layers.map((_, at) => (at < last ? options.activation : options.outputActivation ?? "identity"));
+    this.#activations = layers.map((_, at) => (at < last ? options.activation : options.outputActivation));
     this.inFeatures = sizes[0] ?? 0;
     this.outFeatures = sizes.at(-1) ?? 0;
   }
@@ -207,7 +216,7 @@ class ResidualMlp implements Mlp {
   readonly #activation: Activation;
   readonly #outputActivation: Activation;
 
-  constructor(layout: ParameterLayout, name: string, options: MlpOptions) {
+  constructor(layout: ParameterLayout, name: string, options: ResolvedOptions) {
     const { sizes } = options;
     const hiddenCount = sizes.length - 2;
     if (hiddenCount % 2 !== 1) {
@@ -225,7 +234,7 @@ class ResidualMlp implements Mlp {
       const place = `${name}.layers.${at + 1}`;
       const l1 = addLinear(layout, `${place}.l1`, this.#hidden, this.#hidden);
       const l2 = addLinear(layout, `${place}.l2`, this.#hidden, this.#hidden);
-      if (options.useLayerNorm !== true) return { l1, l2 };
+      if (!options.useLayerNorm) return { l1, l2 };
       addNorm(layout, `${place}.norm1`, this.#hidden);
       addNorm(layout, `${place}.norm2`, this.#hidden);
       return { l1, l2, norm1: `${place}.norm1`, norm2: `${place}.norm2` };
@@ -233,10 +242,10 @@ class ResidualMlp implements Mlp {
     const last = `${name}.layers.${blockCount + 1}`;
     this.#output = addLinear(layout, last, this.#hidden, this.outFeatures);
     // The reference numbers the final norm as one more layer.
-    this.#finalNorm = options.useFinalLayerNorm === true ? `${name}.layers.${blockCount + 2}` : undefined;
+    this.#finalNorm = options.useFinalLayerNorm ? `${name}.layers.${blockCount + 2}` : undefined;
     if (this.#finalNorm !== undefined) addNorm(layout, this.#finalNorm, this.outFeatures);
     this.#activation = options.activation;
-    this.#outputActivation = options.outputActivation ?? "identity";
+    this.#outputActivation = options.outputActivation;
   }
 
   infer(pass: Pass, x: Tensor | undefined, rows: number, first?: FirstLayer): Tensor {

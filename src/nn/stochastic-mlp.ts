@@ -1,9 +1,12 @@
+import * as v from "valibot";
 import { DifftuneError } from "../core/errors.js";
+import { parseOptions, positiveNumber, wholeNumber } from "../core/options.js";
 import type { ProgramRecorder } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
 import { activationBackward, type Activation } from "../kernels/nn/activation.js";
 import { largestMixture, logStd, logStdBackward, type HeadShape, type HeadStd } from "../kernels/nn/stochastic-heads.js";
 import { createMlp, type Mlp, type Tape } from "./mlp.js";
+import { activationName, flag, layerSize, layerSizes } from "./network-options.js";
 import { ParameterLayout } from "./parameters.js";
 import { addLinear, Pass, type LinearLayer } from "./pass.js";
 
@@ -40,6 +43,29 @@ export interface StochasticMlpOptions {
   /** Residual perceptrons instead of plain ones. Default false. */
   readonly isResidual?: boolean;
 }
+
+const std = positiveNumber();
+
+const schema = v.strictObject({
+  actionSize: layerSize,
+  horizon: layerSize,
+  conditionWidth: layerSize,
+  components: v.optional(v.nullable(wholeNumber(1, largestMixture)), null),
+  std: v.optional(v.variant("kind", [
+    v.strictObject({ kind: v.literal("constant"), std }),
+    v.strictObject({ kind: v.literal("learned"), std }),
+    v.strictObject({ kind: v.literal("predicted") }),
+  ], "It must have the kind \"constant\", \"learned\" or \"predicted\"."), { kind: "constant", std: 0.1 }),
+  stdRange: v.optional(v.pipe(
+    v.strictTuple([std, std], "It must be two numbers."),
+    v.check(([low, high]) => low <= high, "It must rise."),
+  ), [0.01, 1]),
+  hidden: v.optional(layerSizes(0), [256, 256, 256]),
+  activation: v.optional(activationName, "mish"),
+  hasTanhMean: v.optional(flag, true),
+  useLayerNorm: v.optional(flag, false),
+  isResidual: v.optional(flag, false),
+} satisfies Record<keyof StochasticMlpOptions, v.GenericSchema>);
 
 /** The distribution of a chunk for each of R rows, W = M·H·A elements ordered [component, horizon, action]. */
 export interface PolicyHead {
@@ -100,17 +126,9 @@ export class StochasticMlp {
   readonly #body: Body;
 
   constructor(options: StochasticMlpOptions) {
-    const { actionSize, horizon, conditionWidth, components = null, std = { kind: "constant", std: 0.1 } } = options;
-    const [stdMin, stdMax] = options.stdRange ?? [0.01, 1];
-    checkSizes({ actionSize, horizon, conditionWidth, components: components ?? 1 });
-    if (components !== null && components > largestMixture) {
-      throw new DifftuneError("OPTION", `components must be at most ${largestMixture}.`, { got: components });
-    }
-    const positive = { "stdRange[0]": stdMin, "stdRange[1]": stdMax, ...(std.kind === "predicted" ? {} : { std: std.std }) };
-    for (const [name, value] of Object.entries(positive)) {
-      if (!(value > 0 && Number.isFinite(value))) throw new DifftuneError("OPTION", `${name} must be a positive number.`, { got: value });
-    }
-    if (stdMin > stdMax) throw new DifftuneError("OPTION", "stdRange must rise.", { got: options.stdRange });
+    const {
+      actionSize, horizon, conditionWidth, components, std, stdRange: [stdMin, stdMax], hidden, hasTanhMean, ...form
+    } = parseOptions(schema, options, "createStochasticMlp");
     this.conditionWidth = conditionWidth;
     this.horizon = horizon;
     this.actionSize = actionSize;
@@ -124,12 +142,10 @@ export class StochasticMlp {
       layout.add("logvar", [this.components * actionSize], { kind: "constant", value: Math.log(std.std ** 2) });
     }
     const networks: Networks = {
-      sizes: [conditionWidth, ...(options.hidden ?? [256, 256, 256])],
+      sizes: [conditionWidth, ...hidden],
       width: this.components * horizon * actionSize,
-      activation: options.activation ?? "mish",
-      meanActivation: this.#isMixture || (options.hasTanhMean ?? true) ? "tanh" : "identity",
-      useLayerNorm: options.useLayerNorm ?? false,
-      isResidual: options.isResidual ?? false,
+      meanActivation: this.#isMixture || hasTanhMean ? "tanh" : "identity",
+      ...form,
     };
     const isPredicted = std.kind === "predicted";
     this.#body = isPredicted && !this.#isMixture
@@ -306,13 +322,5 @@ class TwoHeads implements Body {
     pass.linear(this.#mean, { x }, { y: sum, activated: mean }, { rows, activation: this.#meanActivation });
     pass.linear(this.#std, { x }, { y: std }, { rows });
     return { mean, sum, std };
-  }
-}
-
-function checkSizes(sizes: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(sizes)) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new DifftuneError("OPTION", `${name} must be a positive whole number.`, { got: value });
-    }
   }
 }

@@ -40,6 +40,25 @@ describe("options", () => {
     expect(refusal({ completelyDifferent: 1 }).message).toContain("The options are count, rate, physics, box.");
   });
 
+  test("what the caller gives is not frozen, whatever it is", () => {
+    const chooser = { choose: () => "main" };
+    const withChooser = v.strictObject({ chooser: v.custom<typeof chooser>((value) => typeof value === "object"), box: v.strictObject({ low: finiteNumber(0, 1) }) });
+    const given = { chooser, box: { low: 0 } };
+    const options = parseOptions(withChooser, given, "createThing");
+    expect(options.chooser).toBe(chooser);
+    expect(Object.isFrozen(options.box)).toBe(true);
+    for (const value of [given, chooser, given.box]) expect(Object.isFrozen(value)).toBe(false);
+  });
+
+  test("an unknown option inside a choice is answered by the names of all its forms", () => {
+    const choice = v.strictObject({ sampler: v.variant("kind", [
+      v.strictObject({ kind: v.literal("all") }),
+      v.strictObject({ kind: v.literal("some"), stepCount: wholeNumber(1, 9) }),
+    ]) });
+    const parse = (): unknown => parseOptions(choice, { sampler: { kind: "some", stepCount: 3, stepCuont: 4 } }, "createThing");
+    expect(parse).toThrow('createThing has no option "sampler.stepCuont". Did you mean "stepCount"?');
+  });
+
   test.each([
     [{ count: 0 }, "count"],
     [{ count: 1.5 }, "count"],
