@@ -11,6 +11,9 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 const blocks = (language: string): string[] => [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"))].map((match) => match[1]!);
 
+/** What each example must print, in the order of the README. */
+const promised = [[" 0.50", " -0.50"], ["desiredX", "4 126", "Success in mode 125."], ["every kernel is right"]] as const;
+
 describe("the README", () => {
   beforeAll(expectBuilt);
 
@@ -19,7 +22,11 @@ describe("the README", () => {
     expect(stdout.trim()).not.toBe("");
     expect(stdout).not.toMatch(/NaN|undefined/);
     // What the README says that the first one shows, and the second one must.
-    for (const shown of example === 1 ? [" 0.50", " -0.50"] : ["every kernel is right"]) expect(stdout).toContain(shown);
+    for (const shown of promised[example - 1] ?? []) expect(stdout).toContain(shown);
+  });
+
+  test("promises something of every example", () => {
+    expect(blocks("js").length).toBe(promised.length);
   });
 
   test("has an example, of about twenty lines", () => {
