@@ -20,30 +20,46 @@ fn product_quad(n: u32, rows: u32, depth: u32, columns: u32) {
   finish(b, 4u * quad, sums);
 }
 
-// Four rows by four columns: invocation n has rows 4 (n / Q) .. and quad n % Q.
-fn product_square(n: u32, rows: u32, depth: u32, columns: u32) {
-  let quads = (columns + 3u) / 4u;
-  if (n >= (rows + 3u) / 4u * quads) { return; }
-  let b = n / quads * 4u;
-  let quad = n % quads;
+fn finish_panel(b: u32, p: u32, rows: u32, low: vec4f, high: vec4f) {
+  if (b >= rows) { return; }
+  finish(b, 8u * p, low);
+  finish(b, 8u * p + 4u, high);
+}
+
+// Eight rows by one panel of eight columns: invocation n has rows 8 (n / P) .. and panel n % P of P = ceil(columns / 8).
+// Sixteen loads serve 64 multiply-adds, which is what counts where loads are dear.
+fn product_block(n: u32, rows: u32, depth: u32, columns: u32) {
+  let panels = (columns + 7u) / 8u;
+  if (n >= (rows + 7u) / 8u * panels) { return; }
+  let b = n / panels * 8u;
+  let p = n % panels;
   // left[b + r, 0]; rows beyond the end repeat the last one and are not written.
-  let start = vec4<u32>(b, min(b + 1u, rows - 1u), min(b + 2u, rows - 1u), min(b + 3u, rows - 1u)) * depth;
-  let first = quad / 2u * 2u * depth + quad % 2u;
-  var s0 = vec4f();
-  var s1 = vec4f();
-  var s2 = vec4f();
-  var s3 = vec4f();
+  let last = vec4<u32>(rows - 1u);
+  let start = min(b + vec4<u32>(0u, 1u, 2u, 3u), last) * depth;
+  let more = min(b + vec4<u32>(4u, 5u, 6u, 7u), last) * depth;
+  let first = 2u * p * depth;
+  var s0 = vec4f(); var s1 = vec4f(); var s2 = vec4f(); var s3 = vec4f();
+  var s4 = vec4f(); var s5 = vec4f(); var s6 = vec4f(); var s7 = vec4f();
+  var t0 = vec4f(); var t1 = vec4f(); var t2 = vec4f(); var t3 = vec4f();
+  var t4 = vec4f(); var t5 = vec4f(); var t6 = vec4f(); var t7 = vec4f();
   for (var k = 0u; k < depth; k++) {
-    let weights = panel(first + 2u * k);
-    s0 += left(start.x + k) * weights;
-    s1 += left(start.y + k) * weights;
-    s2 += left(start.z + k) * weights;
-    s3 += left(start.w + k) * weights;
+    let w = panel(first + 2u * k);
+    let v = panel(first + 2u * k + 1u);
+    let a = vec4f(left(start.x + k), left(start.y + k), left(start.z + k), left(start.w + k));
+    let c = vec4f(left(more.x + k), left(more.y + k), left(more.z + k), left(more.w + k));
+    s0 += a.x * w; s1 += a.y * w; s2 += a.z * w; s3 += a.w * w;
+    s4 += c.x * w; s5 += c.y * w; s6 += c.z * w; s7 += c.w * w;
+    t0 += a.x * v; t1 += a.y * v; t2 += a.z * v; t3 += a.w * v;
+    t4 += c.x * v; t5 += c.y * v; t6 += c.z * v; t7 += c.w * v;
   }
-  finish(b, 4u * quad, s0);
-  if (b + 1u < rows) { finish(b + 1u, 4u * quad, s1); }
-  if (b + 2u < rows) { finish(b + 2u, 4u * quad, s2); }
-  if (b + 3u < rows) { finish(b + 3u, 4u * quad, s3); }
+  finish_panel(b, p, rows, s0, t0);
+  finish_panel(b + 1u, p, rows, s1, t1);
+  finish_panel(b + 2u, p, rows, s2, t2);
+  finish_panel(b + 3u, p, rows, s3, t3);
+  finish_panel(b + 4u, p, rows, s4, t4);
+  finish_panel(b + 5u, p, rows, s5, t5);
+  finish_panel(b + 6u, p, rows, s6, t6);
+  finish_panel(b + 7u, p, rows, s7, t7);
 }
 
 // Slabs of 16 k of a tile in workgroup memory, four rows or columns a vector; the stride of 17 keeps the vectors of

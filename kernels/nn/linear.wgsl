@@ -1,9 +1,9 @@
 // linear — y[b,o] = sum_i x[b,i] W[o,i] + bias[o] + addend[b,o]; activated[b,o] = f(y[b,o])
 // shapes  x [B, I] f32; packed [ceil(O / 8), I, 8] f32 (linear_pack); bias [O] f32, addend [B, O] f32, both optional;
 //         y [B, O] f32, activated [B, O] f32, either optional
-// owns    invocation: 4 rows by 4 columns (main_quad: 1 by 4); workgroup: 64 of them (main_quad 256; main_tiled: 64 rows by
+// owns    invocation: 8 rows by 8 columns (main_quad: 1 by 4); workgroup: 32 of them (main_quad 256; main_tiled: 64 rows by
 //         64 columns)
-// grid    ceil(ceil(B / 4) ceil(O / 4) / 64)  workgroup [64, 1, 1];  main_quad ceil(B ceil(O / 4) / 256), [256, 1, 1];
+// grid    ceil(ceil(B / 8) ceil(O / 8) / 32)  workgroup [32, 1, 1];  main_quad ceil(B ceil(O / 4) / 256), [256, 1, 1];
 //         main_tiled [ceil(O / 64), ceil(B / 64)], [256, 1, 1]
 // order   over i ascending, f32; then the bias, then the addend
 // alias   none
@@ -39,9 +39,9 @@ fn finish(b: u32, o: u32, sums: vec4f) {
   }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(32)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  product_square(invocation_number(group, groups, lane, 64u), params.rows, params.inFeatures, params.outFeatures);
+  product_block(invocation_number(group, groups, lane, 32u), params.rows, params.inFeatures, params.outFeatures);
 }
 
 @compute @workgroup_size(256)

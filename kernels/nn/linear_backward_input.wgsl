@@ -1,9 +1,9 @@
 // linear_backward_input — dx[b,i] = (sum_o dy[b,o] W[o,i]) f'(pre[b,i]) + addend[b,i]
 // shapes  dy [B, O] f32; packed [ceil(I / 8), O, 8] f32 (linear_pack, transposed); pre [B, I] f32, addend [B, I] f32,
 //         both optional; dx [B, I] f32
-// owns    invocation: 4 rows by 4 columns (main_quad: 1 by 4); workgroup: 64 of them (main_quad 256; main_tiled: 64 rows by
+// owns    invocation: 8 rows by 8 columns (main_quad: 1 by 4); workgroup: 32 of them (main_quad 256; main_tiled: 64 rows by
 //         64 columns)
-// grid    ceil(ceil(B / 4) ceil(I / 4) / 64)  workgroup [64, 1, 1];  main_quad ceil(B ceil(I / 4) / 256), [256, 1, 1];
+// grid    ceil(ceil(B / 8) ceil(I / 8) / 32)  workgroup [32, 1, 1];  main_quad ceil(B ceil(I / 4) / 256), [256, 1, 1];
 //         main_tiled [ceil(I / 64), ceil(B / 64)], [256, 1, 1]
 // order   over o ascending, f32
 // alias   none
@@ -34,9 +34,9 @@ fn finish(b: u32, i: u32, sums: vec4f) {
   }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(32)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  product_square(invocation_number(group, groups, lane, 64u), params.rows, params.outFeatures, params.inFeatures);
+  product_block(invocation_number(group, groups, lane, 32u), params.rows, params.outFeatures, params.inFeatures);
 }
 
 @compute @workgroup_size(256)

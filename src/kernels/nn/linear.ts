@@ -39,7 +39,7 @@ const tileVariants = ["main", "rows4", "rows6"];
 
 /** Grids of the entry points that kernels/lib/product.wgsl serves, for a result of `rows` by `columns`. */
 const productGrids = {
-  main: (rows: number, columns: number): Grid => [Math.ceil((Math.ceil(rows / 4) * Math.ceil(columns / 4)) / 64)],
+  main: (rows: number, columns: number): Grid => [Math.ceil((Math.ceil(rows / 8) * Math.ceil(columns / 8)) / 32)],
   quad: (rows: number, columns: number): Grid => [Math.ceil((rows * Math.ceil(columns / 4)) / 256)],
   tiled: (rows: number, columns: number): Grid => [Math.ceil(columns / 64), Math.ceil(rows / 64)],
 };
