@@ -303,32 +303,21 @@ export class Recorder implements ProgramRecorder {
 }
 
 /**
- * Gives each temporary a slot; two share one when their uses do not overlap in time. Longest-lived first would waste
- * less, but in order of first use the plan is the one a reader expects, and programs are nearly stacks.
+ * Gives each temporary a slot; two of one size share one when their uses do not overlap in time. Only of one size: rows of
+ * two sizes in one place would belong to different threads, and cost a barrier that equal rows do not.
  */
 function planSlots(temporaries: readonly TemporaryStorage[]): number[] {
-  const slots: { byteLength: number; freeFrom: number }[] = [];
+  const slots: { readonly byteLength: number; freeFrom: number }[] = [];
   for (const temporary of [...temporaries].sort((a, b) => a.firstUse - b.firstUse)) {
-    let best = -1;
-    for (const [at, slot] of slots.entries()) {
-      if (slot.freeFrom > temporary.firstUse) continue;
-      const size = slots[best]?.byteLength;
-      // Smallest slot that is large enough; else the largest there is, which then grows least.
-      const isBetter = size === undefined
-        || (slot.byteLength >= temporary.byteLength
-          ? size < temporary.byteLength || slot.byteLength < size
-          : size < temporary.byteLength && slot.byteLength > size);
-      if (isBetter) best = at;
-    }
-    const slot = slots[best];
+    const at = slots.findIndex(({ byteLength, freeFrom }) => byteLength === temporary.byteLength && freeFrom <= temporary.firstUse);
+    const slot = slots[at];
     if (slot === undefined) {
       temporary.slot = slots.length;
       slots.push({ byteLength: temporary.byteLength, freeFrom: temporary.lastUse + 1 });
     } else {
-      temporary.slot = best;
-      slot.byteLength = Math.max(slot.byteLength, temporary.byteLength);
+      temporary.slot = at;
       slot.freeFrom = temporary.lastUse + 1;
     }
   }
-  return slots.map((slot) => slot.byteLength);
+  return slots.map(({ byteLength }) => byteLength);
 }
