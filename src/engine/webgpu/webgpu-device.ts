@@ -2,7 +2,7 @@ import * as host from "#host";
 import { DifftuneError } from "../../core/errors.js";
 import type { Device, DeviceInfo, DeviceLoss, DeviceUse, TensorData, TensorOptions } from "../device.js";
 import { variantsOf } from "../kernel-spec.js";
-import { Recorder, TemporaryStorage, type Program, type ProgramRecorder, type RecordedLaunch } from "../program.js";
+import { paramsOf, Recorder, TemporaryStorage, type Program, type ProgramRecorder, type RecordedLaunch } from "../program.js";
 import { checkLength, elementCount, Tensor, wrongType, type Storage } from "../tensor.js";
 import type { VariantChooser } from "../variant-chooser.js";
 import { bufferUsage, mapMode, maximumWorkgroups } from "./constants.js";
@@ -575,7 +575,7 @@ function bindings(launch: RecordedLaunch, device: WebGpuDevice, slots: readonly 
 
 /** Folds a long x into y; `lib/index.wgsl` unfolds it. */
 function gridOf(launch: RecordedLaunch, entryPoint: string): readonly [number, number, number] {
-  const params = Object.fromEntries(Object.keys(launch.spec.params).map((name, at) => [name, launch.values[at] ?? 0]));
+  const params = paramsOf(launch);
   const [x, y = 1, z = 1] = launch.spec.entryPoints[entryPoint]?.(params) ?? [0];
   const folded: readonly [number, number, number] = x > maximumWorkgroups && y === 1
     ? [maximumWorkgroups, Math.ceil(x / maximumWorkgroups), z]
