@@ -62,14 +62,21 @@ export async function hasHardwareGpu(): Promise<boolean> {
   return adapter !== undefined && adapter !== null && !isSoftwareAdapter(adapter.info);
 }
 
+/** What an adapter says of itself: one line for people, and all of it, the driver included, as a key. */
+function described(info: GPUAdapterInfo): Pick<Opened, "description" | "key" | "isSoftware"> {
+  return {
+    description: info.description === "" ? `${info.vendor} ${info.architecture}` : info.description,
+    key: [info.vendor, info.architecture, info.device, info.description].join("-"),
+    isSoftware: isSoftwareAdapter(info),
+  };
+}
+
 async function open(options: WebGpuDeviceOptions): Promise<Opened> {
   if (options.device !== undefined) {
     const info = options.device.adapterInfo;
     return {
       device: options.device,
-      description: info.description === "" ? info.vendor : info.description,
-      key: `${info.vendor}-${info.architecture}-${info.description}`,
-      isSoftware: isSoftwareAdapter(info),
+      ...described(info),
       gpu: undefined,
       isOwned: false,
     };
@@ -96,9 +103,7 @@ async function open(options: WebGpuDeviceOptions): Promise<Opened> {
   });
   return {
     device,
-    description: info.description === "" ? `${info.vendor} ${info.architecture}` : info.description,
-    key: `${info.vendor}-${info.architecture}-${info.description}`,
-    isSoftware: isSoftwareAdapter(info),
+    ...described(info),
     gpu,
     isOwned: true,
   };
