@@ -40,6 +40,9 @@ export type { Activation } from "./kernels/nn/activation.js";
 export { ema, emaWeights } from "./kernels/optim/ema.js";
 export { selfTest, type SelfTestRow } from "./kernels/self-test/self-test.js";
 export { createCritic, type Critic, type CriticOptions, type CriticTape } from "./nn/critic.js";
+export {
+  forwardDensity, inferDensity, recordLikelihoodLoss, type Density, type DensityInputs, type DensityTape, type LikelihoodLossTensors,
+} from "./nn/density.js";
 export type { Denoiser, DenoiserInputs, DenoiserSteps, DenoiserTape } from "./nn/denoiser.js";
 export { createDiffusionMlp, type DiffusionMlp, type DiffusionMlpOptions } from "./nn/diffusion-mlp.js";
 export { createMlp, type FirstLayer, type Mlp, type MlpOptions, type Tape } from "./nn/mlp.js";

@@ -1,17 +1,9 @@
 import type { Device } from "../../../src/engine/device.ts";
-import type { ProgramRecorder } from "../../../src/engine/program.ts";
-import type { Tensor } from "../../../src/engine/tensor.ts";
-import {
-  gaussianDensity,
-  gaussianDensityBackward,
-  mixtureDensity,
-  mixtureDensityBackward,
-} from "../../../src/kernels/nn/stochastic-heads.ts";
 import { advantageStatistics, advantageStatisticsLength } from "../../../src/kernels/rl/advantage-statistics.ts";
-import { cloningLoss } from "../../../src/kernels/rl/cloning-loss.ts";
 import { lossStatistics } from "../../../src/kernels/rl/loss-statistics.ts";
 import { ppoLoss, ppoSchedule, ppoStatistics } from "../../../src/kernels/rl/ppo-loss.ts";
-import { createStochasticMlp, type PolicyTape, type StochasticMlp } from "../../../src/nn/stochastic-mlp.ts";
+import { forwardDensity, inferDensity, recordLikelihoodLoss } from "../../../src/nn/density.ts";
+import { createStochasticMlp } from "../../../src/nn/stochastic-mlp.ts";
 import { clampLogProb, logProbRange } from "../../reference/ppo-loss.ts";
 import type { GoldenComparison } from "../comparison.ts";
 import type { GoldenFile } from "../golden-file.ts";
@@ -38,58 +30,6 @@ export const readStochastic: Reader = async (golden, device, comparison) => {
   }
 };
 
-/** A recorded density of actions [rows, H·A] under a policy, and the way back to its parameters. */
-interface DensityTape {
-  readonly head: PolicyTape;
-  /** One a row: the mean over the chunk of a Gaussian, the joint log-density of a mixture. */
-  readonly logProb: Tensor;
-  /** One a row. */
-  readonly entropy: Tensor;
-  /** Mean deviation of a row's mixture; undefined for a Gaussian. */
-  readonly spread: Tensor | undefined;
-  /** `dEntropy` is the gradient of every row's entropy. */
-  backward(dLogProb: Tensor, dEntropy: number): void;
-}
-
-function recordDensity(
-  program: ProgramRecorder,
-  policy: StochasticMlp,
-  tensors: { readonly values: Tensor; readonly gradients: Tensor; readonly state: Tensor; readonly actions: Tensor },
-  rows: number,
-): DensityTape {
-  const head = policy.forward(program, tensors.values, tensors.gradients, tensors.state, rows);
-  const { mean, logStd, logits } = head;
-  const x = tensors.actions;
-  const width = policy.horizon * policy.actionSize;
-  const all = policy.components * width;
-  const logProb = program.temporary([rows], "log-density");
-  const entropy = program.temporary([rows], "entropy");
-  const dMean = program.temporary([rows, all], "mean gradient");
-  const dLogStd = program.temporary([rows, all], "log deviation gradient");
-  if (logits === undefined) {
-    const shape = { rows, width, scale: 1 / width };
-    gaussianDensity(program, { x, mean, logStd, logProb, entropy }, shape);
-    return {
-      head, logProb, entropy, spread: undefined,
-      backward: (dLogProb, dEntropy) => {
-        gaussianDensityBackward(program, { x, mean, logStd, dLogProb, dMean, dLogStd }, { ...shape, dEntropy });
-        head.backward({ dMean, dLogStd });
-      },
-    };
-  }
-  const spread = program.temporary([rows], "spread");
-  const dLogits = program.temporary([rows, policy.components], "logit gradient");
-  const shape = { rows, width, components: policy.components };
-  mixtureDensity(program, { x, logits, mean, logStd, logProb, entropy, spread }, shape);
-  return {
-    head, logProb, entropy, spread,
-    backward: (dLogProb, dEntropy) => {
-      mixtureDensityBackward(program, { x, logits, mean, logStd, dLogProb, dLogits, dMean, dLogStd }, { ...shape, dEntropy });
-      head.backward({ dMean, dLogStd, dLogits });
-    },
-  };
-}
-
 function mean(values: ArrayLike<number>): number {
   return Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 }
@@ -108,28 +48,20 @@ async function compareCloning(
     const values = session.floats(layout.load(group.tensors("actor_old")), "policy");
     const gradients = session.zeros(layout.length, "gradients");
     const state = session.floats(group.values("in.state"), "state");
-    const actions = session.floats(group.values("in.true_action"), "actions");
+    const chunks = session.floats(group.values("in.true_action"), "chunks");
     const result = session.zeros(1, "cloning loss");
     const kept = await session.run((program) => {
-      const inferred = policy.infer(program, values, state, rows);
-      const inferredMean = session.keep(program, inferred.mean);
-      const tape = recordDensity(program, policy, { values, gradients, state, actions }, rows);
-      const dlogp = program.temporary([rows], "log-density gradient");
-      const partials = cloningLoss(program, { logp: tape.logProb, dlogp }, { count: rows, logProbRange: null, gradientScale: 1 });
-      lossStatistics(program, partials, { statistics: result }, { at: 0 });
-      const { logits } = tape.head;
+      const { mean, logStd, logits } = inferDensity(program, policy, values, { state, chunks }, rows).head;
       const outputs = {
-        inferredMean,
-        mean: session.keep(program, tape.head.mean),
-        logStd: session.keep(program, tape.head.logStd),
+        mean: session.keep(program, mean),
+        logStd: session.keep(program, logStd),
         logits: logits && session.keep(program, logits),
       };
-      tape.backward(dlogp, 0);
+      recordLikelihoodLoss(program, policy, { values, gradients, state, chunks, loss: result }, { rows });
       return outputs;
     });
     const { networkOutput, forward } = tolerances.dppo;
     comparison.add("mean", await session.read(kept.mean), group.values("out.mean"), networkOutput, place);
-    comparison.add("mean", await session.read(kept.inferredMean), group.values("out.mean"), networkOutput, `${place}, inferred`);
     const std = (await session.read(kept.logStd)).map(Math.exp);
     comparison.add("deviation", std, group.values("out.scale"), networkOutput, place);
     if (kept.logits !== undefined) {
@@ -157,7 +89,7 @@ async function compareUpdate(
     const values = session.floats(layout.load(group.tensors("actor")), "policy");
     const gradients = session.zeros(layout.length, "gradients");
     const state = session.floats(group.values("in.state"), "state");
-    const actions = session.floats(group.values("in.actions"), "actions");
+    const chunks = session.floats(group.values("in.actions"), "chunks");
     const advantages = session.floats(group.values("in.advantages"), "advantages");
     const oldLogProb = session.floats(group.values("in.oldlogprobs"), "old log-probabilities");
     const clip = settings.clip_ploss_coef;
@@ -166,7 +98,7 @@ async function compareUpdate(
     const results = session.zeros(ppoStatistics.length, "loss statistics");
     const kept = await session.run((program) => {
       advantageStatistics(program, { advantages, statistics }, { count: rows, quantiles: null });
-      const tape = recordDensity(program, policy, { values, gradients, state, actions }, rows);
+      const tape = forwardDensity(program, policy, values, gradients, { state, chunks }, rows);
       const dlogp = program.temporary([rows], "log-density gradient");
       const partials = ppoLoss(program, { newLogProb: tape.logProb, oldLogProb, advantages, schedule, statistics, dlogp }, {
         rows, width: 1, counted: 1, tunedSteps: 1, updateForm: "step", normalizeAdvantages: true, clampToQuantiles: false,
