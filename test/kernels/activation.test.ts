@@ -1,5 +1,6 @@
 import { activationBackwardSpec, activations, activationSpec, type Activation } from "../../src/kernels/nn/activation.js";
-import { activations as reference } from "../reference/activations.js";
+import { activate, activations as reference } from "../reference/activations.js";
+import { proveAdjoint } from "./adjoint.js";
 import { proveKernel, testNumbers } from "./harness.js";
 
 const shapes = [[1, 1], [3, 1], [1, 31], [33, 1], [5, 13], [257, 1], [70, 1000]] as const;
@@ -36,3 +37,19 @@ proveKernel(activationBackwardSpec, shapes.flatMap(([rows, columns]) => kinds.ma
     tolerance: { absolute: 4e-6 },
   };
 })));
+
+proveAdjoint(activationSpec, activationBackwardSpec, kinds.map((kind) => {
+  const [rows, columns] = [13, 33];
+  const params = { rows, columns, kind: activations[kind] };
+  // Away from 0, where some of them have a kink.
+  const x = testNumbers(rows * columns, 9, 4).map((value) => value + Math.sign(value) * 0.25);
+  const dy = testNumbers(rows * columns, 10);
+  return {
+    title: kind,
+    forward: { params, inputs: { x } },
+    backward: { params, inputs: { x, dy } },
+    gradients: { dx: "x" },
+    cotangents: { y: dy },
+    twin: (inputs) => ({ y: activate(kind, inputs.x!) }),
+  };
+}));

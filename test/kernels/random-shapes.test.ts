@@ -3,11 +3,12 @@ import {
   gaussianDensityBackwardSpec, gaussianDensitySpec, gaussianSampleSpec, logStdBackwardSpec, logStdSpec, logStdTiledBackwardSpec,
   mixtureDensityBackwardSpec, mixtureDensitySpec, mixtureSampleSpec,
 } from "../../src/kernels/nn/stochastic-heads.js";
-import { adamwSpec } from "../../src/kernels/optim/adamw.js";
+import { adamAdvanceSpec, adamwSpec } from "../../src/kernels/optim/adamw.js";
 import { emaSpec } from "../../src/kernels/optim/ema.js";
-import { squaredNormSpec } from "../../src/kernels/optim/gradient-norm.js";
+import { gradientNormSpec, squaredNormSpec } from "../../src/kernels/optim/gradient-norm.js";
 import { cloningLossSpec } from "../../src/kernels/rl/cloning-loss.js";
-import { discountedReturnsSpec, scaleRewardsSpec } from "../../src/kernels/rl/reward-scale.js";
+import { lossStatisticsSpec } from "../../src/kernels/rl/loss-statistics.js";
+import { discountedReturnsSpec, rewardStatisticsSpec, scaleRewardsSpec } from "../../src/kernels/rl/reward-scale.js";
 import { proveAgreement } from "./agreement.js";
 import { testNumbers } from "./harness.js";
 
@@ -77,6 +78,21 @@ proveAgreement(emaSpec, close, 60, ([a, b], seed) => ({
   params: { count: a * b, decay: 0.75, share: 0.25 }, inputs: { p: testNumbers(a * b, seed), average: testNumbers(a * b, seed + 1) },
 }));
 proveAgreement(squaredNormSpec, close, 80, ([a, b], seed) => ({ params: { count: a * b }, inputs: { g: testNumbers(a * b, seed) } }));
+proveAgreement(gradientNormSpec, close, 40, ([a, b, limit, bad], seed) => {
+  const blocks = a * b;
+  const squares = testNumbers(blocks, seed).map((value) => Math.abs(value));
+  // Every other launch has entries that are not finite: those make the factor 0.
+  const counts = testNumbers(blocks, seed + 1).map((value) => (bad % 2 === 0 && value > 0.5 ? 1 : 0));
+  return { params: { blocks, maxNorm: 0.25 * limit }, inputs: { partials: [...squares, ...counts] } };
+});
+proveAgreement(adamAdvanceSpec, close, 40, ([taken, decay1, decay2, which], seed) => ({
+  params: { logBeta1: Math.log(1 - decay1 / 50), logBeta2: Math.log(1 - decay2 / 1000), hasNorm: which & 1, hasStop: (which >> 1) & 1 },
+  inputs: {
+    ...((which & 1) === 0 ? {} : { norm: [2, 0.5, seed % 3 === 0 ? 1 : 0] }),
+    ...(((which >> 1) & 1) === 0 ? {} : { stop: [seed % 2] }),
+    state: [taken - 1, 5, 6, 7, 8, 2],
+  },
+}));
 proveAgreement(adamwSpec, close, 60, ([a, b, decoupled], seed) => {
   const count = a * b;
   return {
@@ -99,3 +115,19 @@ proveAgreement(discountedReturnsSpec, { relative: 1e-5, absolute: 1e-5 }, 40, ([
 proveAgreement(scaleRewardsSpec, close, 60, ([a, b], seed) => ({
   params: { count: a * b, clip: 1 }, inputs: { rewards: testNumbers(a * b, seed, 3), state: [0, 2, 100, 0] },
 }));
+proveAgreement(rewardStatisticsSpec, close, 30, ([a, b, steps, count], seed) => {
+  const envs = a * b;
+  const partials = testNumbers(2 * envs, seed, 3).map((value, at) => (at < envs ? value : Math.abs(value)));
+  return { params: { steps, envs }, inputs: { partials, state: [0.5, 2, (count - 1) * 100 + 1e-4, 0.7] } };
+});
+proveAgreement(lossStatisticsSpec, close, 20, ([columns, a, b, at], seed) => {
+  const blocks = a * b;
+  const partials = testNumbers(columns * blocks, seed);
+  const watched = seed % columns;
+  // The limit is on either side of the mean that is watched, and far from it.
+  const mean = partials.subarray(watched * blocks, (watched + 1) * blocks).reduce((sum, value) => sum + value, 0) / blocks;
+  return {
+    params: { columns, blocks, divisor: blocks, at, watched, limit: mean + (seed % 2 === 0 ? 1 : -1), hasStop: 1 },
+    inputs: { partials, statistics: testNumbers(at + columns, seed + 1), stop: [seed % 5 === 0 ? 1 : 0] },
+  };
+});

@@ -5,6 +5,7 @@ import {
 import { elementEntropy, gaussianSample, learnedStd, learnedStdBackward, predictedStd, predictedStdBackward } from "../reference/gaussian-head.js";
 import { gaussianLogDensity } from "../reference/gaussian-log-prob.js";
 import { mixtureEntropy, mixtureLogProb, mixtureLogProbBackward, mixtureSample, mixtureStd, type Mixture } from "../reference/mixture-head.js";
+import { proveAdjoint, type AdjointCase } from "./adjoint.js";
 import { proveKernel, testNumbers } from "./harness.js";
 
 const low = Math.fround(Math.log(0.01 ** 2));
@@ -196,5 +197,84 @@ proveKernel(mixtureSampleSpec, mixtureShapes.map(([rows, components, width]) => 
     inputs: { ...inputs, u, z },
     expected: { out: mixtureSample(mixture, u, z) },
     tolerance: { relative: 4e-6 },
+  };
+}));
+
+{
+  const [rows, modes, horizon, actionSize] = [31, 3, 4, 2];
+  const perMode = horizon * actionSize;
+  const width = modes * perMode;
+  // Wide bounds, so that there is much to differentiate; a third of the values are beyond them, none within 0.25.
+  const bounds = { low: -1, high: 1 };
+  const logVariance = (length: number): Float32Array => testNumbers(length, 20).map((value, at) => [-1.5, 0, 1.5][at % 3]! + 0.25 * value);
+  const forward = { rows, width, actionSize, perMode, ...bounds, constant: 0 };
+  const backward = { rows, width, ...bounds };
+  const clamp = (value: number): number => Math.min(Math.max(value, bounds.low), bounds.high);
+  const dLogStd = testNumbers(rows * width, 21);
+  const cotangents = { logStd: dLogStd };
+  const own = (kind: number, source: Float32Array, value: (x: number) => number): AdjointCase<typeof logStdSpec.params, typeof logStdBackwardSpec.params> => ({
+    title: `kind ${kind}`,
+    forward: { params: { ...forward, kind }, inputs: { source } },
+    backward: { params: { ...backward, kind }, inputs: { source, dLogStd } },
+    gradients: { dSource: "source" },
+    cotangents,
+    twin: (inputs) => ({ logStd: Float64Array.from(inputs.source!, value) }),
+  });
+  proveAdjoint(logStdSpec, logStdBackwardSpec, [
+    own(2, testNumbers(rows * width, 22, 2), (head) => Math.log(predictedStd([head], bounds.low, bounds.high)[0]!)),
+    own(3, logVariance(rows * width), (value) => 0.5 * clamp(value)),
+  ]);
+
+  const source = logVariance(modes * actionSize);
+  proveAdjoint(logStdSpec, logStdTiledBackwardSpec, [{
+    title: "learned",
+    forward: { params: { ...forward, kind: 1 }, inputs: { source } },
+    backward: { params: { rows, width, actionSize, perMode, ...bounds }, inputs: { logVariance: source, dLogStd } },
+    gradients: { dLogVariance: "source" },
+    cotangents,
+    twin: (inputs) => ({
+      logStd: Float64Array.from({ length: rows * width }, (_, at) => 0.5 * clamp(inputs.source![Math.floor((at % width) / perMode) * actionSize + (at % actionSize)]!)),
+    }),
+  }]);
+}
+
+proveAdjoint(gaussianDensitySpec, gaussianDensityBackwardSpec, [0, Math.fround(-0.3)].map((dEntropy) => {
+  const [rows, width] = [31, 7];
+  const params = { rows, width, scale: 0.5 };
+  const inputs = { x: testNumbers(rows * width, 1), mean: testNumbers(rows * width, 2), logStd: testNumbers(rows * width, 3) };
+  const dLogProb = testNumbers(rows, 4);
+  const rowSums = (values: Float64Array): Float64Array =>
+    Float64Array.from({ length: rows }, (_, b) => 0.5 * values.subarray(b * width, (b + 1) * width).reduce((sum, value) => sum + value, 0));
+  return {
+    title: `entropy times ${dEntropy}`,
+    forward: { params, inputs },
+    backward: { params: { ...params, dEntropy }, inputs: { ...inputs, dLogProb } },
+    gradients: { dMean: "mean", dLogStd: "logStd" },
+    cotangents: { logProb: dLogProb, entropy: new Float32Array(rows).fill(dEntropy) },
+    twin: ({ x, mean, logStd }) => ({
+      logProb: rowSums(Float64Array.from(x!, (value, at) => gaussianLogDensity(value, mean![at]!, Math.exp(logStd![at]!)))),
+      entropy: rowSums(Float64Array.from(logStd!, (value) => elementEntropy(Math.exp(value)))),
+    }),
+  };
+}));
+
+proveAdjoint(mixtureDensitySpec, mixtureDensityBackwardSpec, [0, Math.fround(0.3)].map((dEntropy) => {
+  const [rows, components, width] = [31, 5, 3];
+  const params = { rows, components, width };
+  const inputs = { ...mixtureOf(rows, components, width).inputs, x: testNumbers(rows * width, 4) };
+  const dLogProb = testNumbers(rows, 5);
+  return {
+    title: `entropy times ${dEntropy}`,
+    forward: { params, inputs },
+    backward: { params: { ...params, dEntropy }, inputs: { ...inputs, dLogProb } },
+    gradients: { dLogits: "logits", dMean: "mean", dLogStd: "logStd" },
+    cotangents: { logProb: dLogProb, entropy: new Float32Array(rows).fill(dEntropy) },
+    twin: ({ x, logits, mean, logStd }) => {
+      const mixture: Mixture = { logits: logits!, mean: mean!, std: Float64Array.from(logStd!, Math.exp), M: components };
+      return {
+        logProb: mixtureLogProb(x!, mixture),
+        entropy: Array.from({ length: rows }, (_, b) => mixtureEntropy(rowOfMixture(mixture, b)).entropy),
+      };
+    },
   };
 }));
