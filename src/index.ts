@@ -2,6 +2,18 @@
 export { DifftuneError, errorCodes, type ErrorCode, type ErrorFacts } from "./core/errors.js";
 export { LinearMemory, type LinearMemoryOptions } from "./core/linear-memory.js";
 export { Dataset, DatasetBuilder, sourceOf, type CollectProgress, type DatasetSource } from "./data/dataset.js";
+export {
+  splitEpisodes,
+  transitionWindowsOf,
+  windowsOf,
+  type SplitOptions,
+  type TransitionRows,
+  type TransitionWindowOptions,
+  type TransitionWindows,
+  type WindowOptions,
+  type WindowRows,
+  type Windows,
+} from "./data/windows.js";
 export { createDevice, enableRelaxedSimd, type DeviceOptions } from "./engine/create-device.js";
 export type { Device, DeviceInfo, DeviceLoss, DeviceUse, EngineName, TensorData, TensorOptions } from "./engine/device.js";
 export type { Launch, Program, ProgramRecorder } from "./engine/program.js";

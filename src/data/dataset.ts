@@ -42,7 +42,7 @@ export interface CollectProgress {
  *
  *     observations F32 [N, D]   actions F32 [N, A]   rewards F32 [N]
  *     ends U32 [M]              the row after the last of each episode
- *     seeds U32 [M]             successes U8 [M]
+ *     seeds U32 [M]             successes U8 [M]           terminated U8 [M], zeros if it is absent
  *     observations.min, observations.max F64 [D]     actions.min, actions.max F64 [A]
  *     metadata: format = difftune-dataset, version, environment, options (JSON), observationNames, actionNames and
  *     labels (JSON lists)
@@ -55,6 +55,8 @@ export class Dataset {
   readonly ends: Uint32Array;
   readonly seeds: Uint32Array;
   readonly successes: Uint8Array;
+  /** 1 where the last step ended the episode for good, 0 where it was cut off. */
+  readonly terminated: Uint8Array;
   readonly labels: readonly string[];
   readonly statistics: DataStatistics;
 
@@ -67,6 +69,7 @@ export class Dataset {
     this.ends = parts.ends;
     this.seeds = parts.seeds;
     this.successes = parts.successes;
+    this.terminated = parts.terminated;
     this.labels = parts.labels;
     this.statistics = statistics;
   }
@@ -102,6 +105,7 @@ export class Dataset {
       rewards: this.rewards.subarray(begin, end),
       seed: this.seeds[index]!,
       success: this.successes[index] === 1,
+      isTerminated: this.terminated[index] === 1,
       label: this.labels[index]!,
     };
   }
@@ -139,6 +143,7 @@ export class Dataset {
         ["ends", storeWords(this.ends)],
         ["seeds", storeWords(this.seeds)],
         ["successes", { dtype: "U8", shape: [episodes], bytes: this.successes.slice() }],
+        ["terminated", { dtype: "U8", shape: [episodes], bytes: this.terminated.slice() }],
         ["observations.min", storeDoubles([this.observationSize], statistics.observations.min)],
         ["observations.max", storeDoubles([this.observationSize], statistics.observations.max)],
         ["actions.min", storeDoubles([this.actionSize], statistics.actions.min)],
@@ -189,6 +194,8 @@ export class Dataset {
       ends,
       seeds: Uint32Array.from(readDoubles(tensor("seeds", "U32", [episodes]))),
       successes: Uint8Array.from(readDoubles(tensor("successes", "U8", [episodes]))),
+      // Files of version 0.1.0 lack it.
+      terminated: tensors.has("terminated") ? Uint8Array.from(readDoubles(tensor("terminated", "U8", [episodes]))) : new Uint8Array(episodes),
       labels: names("labels"),
     };
     checkParts(source, parts);
@@ -213,6 +220,7 @@ interface DatasetParts {
   readonly ends: Uint32Array;
   readonly seeds: Uint32Array;
   readonly successes: Uint8Array;
+  readonly terminated: Uint8Array;
   readonly labels: readonly string[];
 }
 
@@ -253,6 +261,7 @@ export class DatasetBuilder {
   readonly #ends: number[] = [];
   readonly #seeds: number[] = [];
   readonly #successes: number[] = [];
+  readonly #terminated: number[] = [];
   readonly #labels: string[] = [];
 
   constructor(source: DatasetSource) {
@@ -297,6 +306,7 @@ export class DatasetBuilder {
     this.#ends.push(this.#rewards.length);
     this.#seeds.push(episode.seed);
     this.#successes.push(episode.success ? 1 : 0);
+    this.#terminated.push(episode.isTerminated === true ? 1 : 0);
     this.#labels.push(episode.label);
   }
 
@@ -326,6 +336,7 @@ export class DatasetBuilder {
       ends: Uint32Array.from(this.#ends),
       seeds: Uint32Array.from(this.#seeds),
       successes: Uint8Array.from(this.#successes),
+      terminated: Uint8Array.from(this.#terminated),
       labels: Object.freeze([...this.#labels]),
     };
     return new Dataset(this.#source, parts, {
@@ -341,8 +352,10 @@ function checkParts(source: DatasetSource, parts: DatasetParts): void {
   if (parts.labels.length !== parts.ends.length) throw formatError(`There are ${parts.labels.length} labels for ${parts.ends.length} episodes.`, "labels");
   const order = parts.ends.findIndex((end, index) => end <= (index === 0 ? 0 : parts.ends[index - 1]!));
   if (order >= 0) throw formatError(`Episode ${order} ends at row ${parts.ends[order]}, not after the one before it.`, "ends", order);
-  const success = parts.successes.findIndex((value) => value > 1);
-  if (success >= 0) throw formatError(`The success of episode ${success} is ${parts.successes[success]}, not 0 or 1.`, "successes", success);
+  for (const name of ["successes", "terminated"] as const) {
+    const place = parts[name].findIndex((value) => value > 1);
+    if (place >= 0) throw formatError(`Number ${place} of "${name}" is ${parts[name][place]}, not 0 or 1.`, name, place);
+  }
   for (const name of ["observations", "actions", "rewards"] as const) {
     const place = parts[name].findIndex((value) => !Number.isFinite(value));
     if (place >= 0) throw formatError(`Number ${place} of "${name}" is ${parts[name][place]}.`, name, place);

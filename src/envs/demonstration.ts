@@ -12,6 +12,8 @@ export interface Demonstration {
   /** The seed that the episode was started from. */
   readonly seed: number;
   readonly success: boolean;
+  /** Whether the last step ended the episode for good, so that nothing is to be expected after it. Default false: it was cut off. */
+  readonly isTerminated?: boolean;
   /** What distinguishes the episode, such as the mode of Avoid; may be empty. */
   readonly label: string;
 }

@@ -15,7 +15,7 @@ const source: DatasetSource = {
 function episode(length: number, seed: number): Demonstration {
   const random = new PhiloxStream(seed);
   const floats = (count: number) => Float32Array.from({ length: count }, () => random.uniform());
-  return { observations: floats(4 * length), actions: floats(2 * length), rewards: floats(length), seed, success: seed % 2 === 0, label: `12${seed}` };
+  return { observations: floats(4 * length), actions: floats(2 * length), rewards: floats(length), seed, success: seed % 2 === 0, isTerminated: seed % 3 === 0, label: `12${seed}` };
 }
 
 function makeDataset(): Dataset {
@@ -104,6 +104,7 @@ describe("data sets", () => {
     ["an end beyond the rows", (tensors) => tensors.set("ends", words([5, 6, 16])), "observations"],
     ["no episode", (tensors) => tensors.set("ends", words([])), "observations"],
     ["seeds of another count", (tensors) => tensors.set("seeds", words([1])), "seeds"],
+    ["an end of 2", (tensors) => tensors.set("terminated", { dtype: "U8", shape: [3], bytes: Uint8Array.of(0, 1, 2) }), "terminated"],
     ["a success of 2", (tensors) => tensors.set("successes", { dtype: "U8", shape: [3], bytes: Uint8Array.of(0, 1, 2) }), "successes"],
     ["a NaN reward", (tensors) => new DataView(tensors.get("rewards")!.bytes.buffer, tensors.get("rewards")!.bytes.byteOffset).setFloat32(0, Number.NaN, true), "rewards"],
     ["statistics upside down", (tensors) => {

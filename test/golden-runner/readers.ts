@@ -1,5 +1,6 @@
 import type { Reader } from "./reader.ts";
 import { readActivations } from "./readers/activations.ts";
+import { readDataset } from "./readers/dataset.ts";
 import { readFdpp } from "./readers/fdpp.ts";
 import { readKl } from "./readers/gaussian-kl.ts";
 import { readAlignmentNet, readDiffusionMlp } from "./readers/networks.ts";
@@ -22,6 +23,7 @@ const families: Readonly<Record<string, Reader>> = {
   "dppo/sampling_logprob": readSampling,
   "dppo/ppo_loss": readPpo,
   "dppo/pretrain": readPretraining,
+  "dppo/dataset": readDataset,
   "alignment/bt": (golden, device, comparison) => {
     const hasMembers = golden.groups().some((name) => /^member\d+$/.test(name));
     return (hasMembers ? readEnsemble : readPreferences)(golden, device, comparison);

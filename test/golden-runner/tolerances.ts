@@ -25,6 +25,8 @@ export const tolerances = {
     /** The same for numbers of about 1 that may happen to be next to 0. */
     forwardAbsolute: absolute(1e-5),
     gradient: relative(1e-4),
+    /** Windows are copies; only returns are summed, by the reference in 32 bits. */
+    window: relative(1e-6),
     networkOutput: relative(2e-6),
     networkInputGradient: relative(5e-6),
     networkParameterGradient: relative(1e-5),
