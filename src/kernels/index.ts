@@ -50,6 +50,7 @@ export {
   type GaussianLogProbOptions,
 } from "./diffusion/gaussian-log-prob.js";
 export { activation, activationBackward, activations, activationSpec, activationBackwardSpec, type Activation } from "./nn/activation.js";
+export { affineColumns, affineColumnsSpec } from "./nn/affine-columns.js";
 export { copyColumns, concatColumns, splitColumns, columnSum, copyColumnsSpec, columnSumSpec, type Columns } from "./nn/columns.js";
 export {
   diagonalGaussianKl,

@@ -4,6 +4,7 @@ import { forwardNoisingKernels } from "./diffusion/forward-noising.js";
 import { gaussianKlKernels } from "./diffusion/gaussian-kl.js";
 import { gaussianLogProbKernels } from "./diffusion/gaussian-log-prob.js";
 import { activationKernels } from "./nn/activation.js";
+import { affineColumnsKernels } from "./nn/affine-columns.js";
 import { columnKernels } from "./nn/columns.js";
 import { diagonalGaussianKlKernels } from "./nn/diagonal-gaussian-kl.js";
 import { layerNormKernels } from "./nn/layer-norm.js";
@@ -32,6 +33,7 @@ export const kernels: readonly AnyKernelSpec[] = [
   ...activationKernels,
   ...adamwKernels,
   ...advantageStatisticsKernels,
+  ...affineColumnsKernels,
   ...bradleyTerryKernels,
   ...cloningLossKernels,
   ...columnKernels,

@@ -4,6 +4,7 @@ import { forwardNoisingSpec } from "../diffusion/forward-noising.js";
 import { gaussianKlBackwardAddSpec, gaussianKlSpec } from "../diffusion/gaussian-kl.js";
 import { gaussianLogProbBackwardSpec, gaussianLogProbSpec } from "../diffusion/gaussian-log-prob.js";
 import { activationBackwardSpec, activationSpec, activations } from "../nn/activation.js";
+import { affineColumnsSpec } from "../nn/affine-columns.js";
 import { columnSumSpec, copyColumnsSpec } from "../nn/columns.js";
 import { diagonalGaussianKlBackwardAddSpec, diagonalGaussianKlSpec } from "../nn/diagonal-gaussian-kl.js";
 import { layerNormBackwardSpec, layerNormBackwardWeightSpec, layerNormSpec } from "../nn/layer-norm.js";
@@ -62,6 +63,11 @@ export const selfTestCases: readonly SelfTestCase[] = [
     kernel: anyKernel(adamwSpec),
     params: { count: 1500, rate: 0.01, beta1: 0.9, beta2: 0.999, rest1: 0.1, rest2: 0.001, epsilon: 1e-08, weightDecay: 0.01, decoupled: 1 },
     fills: { g: { kind: "normal" }, state: { kind: "values", values: [4, 1, 0.5, 1] }, p: { kind: "normal" }, m: { kind: "normal", scale: 0.1 }, v: { kind: "uniform", from: 0.01, to: 1 } },
+  },
+  {
+    kernel: anyKernel(affineColumnsSpec),
+    params: { rows: 19, columns: 6, period: 3, srcOffset: 5, srcStride: 9, dstOffset: 4, dstStride: 8, hasMap: 1, limit: 1.5 },
+    fills: { src: { kind: "normal" }, scale: { kind: "normal" }, shift: { kind: "normal" }, dst: { kind: "normal" } },
   },
   {
     kernel: anyKernel(copyColumnsSpec),

@@ -37,6 +37,9 @@ export const expectedDigests: Readonly<Record<string, Readonly<Record<string, re
   "nn/activation_backward": {
     dx: [3.08884215, -0.384527953, 0.708185456, 0.130286909, 0.015628787],
   },
+  "nn/affine_columns": {
+    dst: [3.50662541, 0.232325533, -0.107124438, -0.909329714, 0.487216345],
+  },
   "nn/column_sum": {
     out: [7.36242867, -3.61559559, 1.1890597, 1.03263289, 0.276966322],
   },
