@@ -43,8 +43,27 @@ export {
   type MixtureOptions,
   type SampleChunksOptions,
 } from "./algorithms/cloning.js";
+export {
+  createActingNoise,
+  recordActing,
+  recordActingNoise,
+  type Actor,
+  type ActorOptions,
+  type ActingNoise,
+  type ActingOptions,
+  type ActingTensors,
+} from "./diffusion/acting.js";
 export { forwardLikelihood, inferLikelihood, type LikelihoodTape, type Transitions } from "./diffusion/likelihood.js";
 export { recordCloningLoss, type CloningTensors } from "./diffusion/cloning-loss.js";
+export {
+  Policy,
+  policyNetworkSchema,
+  type PolicyModel,
+  type PolicyNetwork,
+  type PolicyOptions,
+  type ResolvedPolicyOptions,
+  type TunedValues,
+} from "./diffusion/policy.js";
 export { DiffusionProcess, type ProcessOptions, type ProcessTables } from "./diffusion/process.js";
 export type { DenoisingStep, Sampler } from "./diffusion/schedule.js";
 export { recordSampling, type SamplingOptions, type SamplingTensors } from "./diffusion/sampling.js";
@@ -72,3 +91,4 @@ export {
 } from "./nn/stochastic-mlp.js";
 export { createTrained, freeTrained, recordOptimiserStep, type OptimiserOptions, type Trained } from "./nn/trained.js";
 export { ppoUpdateStatistics, recordMinibatch, recordPpoLoss, type PpoModel, type PpoOptions, type Rollout } from "./rl/ppo-update.js";
+export type { IterationEvent, IterationSeconds, Training } from "./rl/training.js";

@@ -32,7 +32,8 @@ const stepCount = wholeNumber(1, 1_000_000);
 const clip = v.nullable(positiveNumber());
 const smallestStd = finiteNumber(0, 1000);
 
-const schema = v.pipe(
+/** The schema of {@link ProcessOptions}. */
+export const processSchema = v.pipe(
   v.strictObject({
     denoisingSteps: stepCount,
     sampler: v.optional(v.variant("kind", [
@@ -82,7 +83,7 @@ export class DiffusionProcess {
   readonly deterministicSteps: readonly DenoisingStep[];
 
   constructor(options: ProcessOptions) {
-    const resolved = parseOptions(schema, options, "DiffusionProcess");
+    const resolved = parseOptions(processSchema, options, "DiffusionProcess");
     this.denoisingSteps = resolved.denoisingSteps;
     this.sampler = resolved.sampler;
     this.predictsNoise = resolved.predictsNoise;

@@ -2,7 +2,7 @@ import { DifftuneError } from "../core/errors.js";
 import type { ProgramRecorder } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
 import { denoiseStep } from "../kernels/diffusion/denoise.js";
-import { copyColumns } from "../kernels/nn/columns.js";
+import { affineColumns } from "../kernels/nn/affine-columns.js";
 import type { Denoiser, DenoiserSteps } from "../nn/denoiser.js";
 import type { DiffusionProcess, ProcessTables } from "./process.js";
 
@@ -14,7 +14,7 @@ export interface SamplingTensors {
   readonly tuned?: Tensor | undefined;
   /** Flattened observation stacks [B, conditionWidth]. */
   readonly state: Tensor;
-  /** Normals [n + 1, B, width]: the initial latent, then one draw a step, before any clamp. */
+  /** Normals [n + 1, E, width], E the drawn rows: the initial latent, then one draw a step, before any clamp. */
   readonly noise: Tensor;
   /** Receives the sampled chunks [B, width]. */
   readonly chunk: Tensor;
@@ -25,6 +25,8 @@ export interface SamplingTensors {
 /** Options of {@link recordSampling}. */
 export interface SamplingOptions {
   readonly rows: number;
+  /** Which of the drawn rows are sampled: `from` on, of `of`. Default: all of them. A part of a batch gets the noise it has in the whole. */
+  readonly drawn?: { readonly from: number; readonly of: number };
   /** K': steps at the end of the chain that the tuned parameters run. */
   readonly tunedSteps: number;
   /** Deterministic in the sense of spec 1.5: DDPM still draws its posterior noise. */
@@ -43,6 +45,7 @@ export function recordSampling(
   const { rows, tunedSteps, isDeterministic } = options;
   const { width } = denoiser;
   const n = process.stepCount;
+  const { from, of } = options.drawn ?? { from: 0, of: rows };
   if (!Number.isSafeInteger(tunedSteps) || tunedSteps < 0 || tunedSteps > n) {
     throw new DifftuneError("OPTION", `tunedSteps must be a whole number from 0 to the ${n} executed steps.`, { got: tunedSteps });
   }
@@ -65,9 +68,7 @@ export function recordSampling(
   const chain = tunedSteps > 0 ? tensors.chain : undefined;
   const slots = tunedSteps + 1;
   let x = program.temporary([rows, width], "latent");
-  copyColumns(program, { src: tensors.noise.view(0, [rows, width]), dst: x }, {
-    rows, columns: width, srcStride: width, srcColumn: 0, dstStride: width, dstColumn: 0,
-  });
+  affineColumns(program, { src: tensors.noise, dst: x }, { rows, columns: width, srcOffset: from * width });
   for (let step = 0; step < n; step++) {
     const isLast = step === n - 1;
     const prediction = network(step)(x, step);
@@ -91,7 +92,7 @@ export function recordSampling(
       randnClip: process.drawClip,
       finalClip: isLast ? process.finalClip : null,
       predictEpsilon: process.predictsNoise,
-      noiseOffset: (step + 1) * rows * width,
+      noiseOffset: ((step + 1) * of + from) * width,
       chainSlots: slots,
       chainSlot: slot >= 0 ? slot : null,
       // Where every step is tuned, the initial latent is recorded beside the first step's result.

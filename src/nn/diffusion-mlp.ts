@@ -38,10 +38,8 @@ export interface DiffusionMlpOptions {
 
 const evenSize = "It must be an even whole number from 4 to 65536.";
 
-const schema = v.strictObject({
-  actionSize: layerSize,
-  horizon: layerSize,
-  conditionWidth: layerSize,
+/** The options of a diffusion MLP that are not sizes of its task. */
+export const diffusionMlpForm = {
   timeSize: v.optional(v.pipe(v.number(evenSize), v.multipleOf(2, evenSize), v.minValue(4, evenSize), v.maxValue(65_536, evenSize)), 16),
   hidden: v.optional(layerSizes(0), [256, 256]),
   conditionHidden: v.optional(layerSizes(0), []),
@@ -49,6 +47,13 @@ const schema = v.strictObject({
   outputActivation: v.optional(activationName, "identity"),
   useLayerNorm: v.optional(flag, false),
   isResidual: v.optional(flag, false),
+};
+
+const schema = v.strictObject({
+  actionSize: layerSize,
+  horizon: layerSize,
+  conditionWidth: layerSize,
+  ...diffusionMlpForm,
 } satisfies Record<keyof DiffusionMlpOptions, v.GenericSchema>);
 
 /** Rows of tables that are bound one by one start on multiples of this many elements. */

@@ -46,11 +46,11 @@ export interface StochasticMlpOptions {
 
 const std = positiveNumber();
 
-const schema = v.strictObject({
-  actionSize: layerSize,
-  horizon: layerSize,
-  conditionWidth: layerSize,
-  components: v.optional(v.nullable(wholeNumber(1, largestMixture)), null),
+/** Components of a mixture. */
+export const componentCount = wholeNumber(1, largestMixture);
+
+/** The options of a Gaussian or mixture policy that are neither sizes of its task nor the number of components. */
+export const stochasticMlpForm = {
   std: v.optional(v.variant("kind", [
     v.strictObject({ kind: v.literal("constant"), std }),
     v.strictObject({ kind: v.literal("learned"), std }),
@@ -65,6 +65,14 @@ const schema = v.strictObject({
   hasTanhMean: v.optional(flag, true),
   useLayerNorm: v.optional(flag, false),
   isResidual: v.optional(flag, false),
+};
+
+const schema = v.strictObject({
+  actionSize: layerSize,
+  horizon: layerSize,
+  conditionWidth: layerSize,
+  components: v.optional(v.nullable(componentCount), null),
+  ...stochasticMlpForm,
 } satisfies Record<keyof StochasticMlpOptions, v.GenericSchema>);
 
 /** The distribution of a chunk for each of R rows, W = M·H·A elements ordered [component, horizon, action]. */

@@ -1,0 +1,22 @@
+/**
+ * Who draws which random numbers: the stream word of Philox (see `RandomKey`). The same number never serves two purposes,
+ * so that what one consumer draws does not depend on another.
+ */
+export const randomStreams = {
+  /** Rows of a training batch drawn with replacement. */
+  batch: 1,
+  /** Denoising times of a training batch. */
+  time: 2,
+  /** Noise of a training batch. */
+  noise: 3,
+  /** Noise of {@link sampleChunks}. */
+  sample: 4,
+  /** Noise with which a policy acts. */
+  acting: 5,
+  /** Uniform numbers by which a mixture picks its component while acting. */
+  actingMode: 6,
+  /** The order of an epoch. */
+  permutation: 7,
+  /** Noise of the frozen policy where it is imitated. */
+  imitation: 8,
+} as const;
