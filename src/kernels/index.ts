@@ -51,6 +51,7 @@ export {
 } from "./diffusion/gaussian-log-prob.js";
 export { activation, activationBackward, activations, activationSpec, activationBackwardSpec, type Activation } from "./nn/activation.js";
 export { affineColumns, affineColumnsSpec } from "./nn/affine-columns.js";
+export { clampBackward, clampBackwardSpec } from "./nn/clamp.js";
 export { copyColumns, concatColumns, splitColumns, columnSum, copyColumnsSpec, columnSumSpec, type Columns } from "./nn/columns.js";
 export {
   diagonalGaussianKl,
@@ -118,12 +119,23 @@ export {
   momentsJoinSpec,
   quantilesSpec,
 } from "./rl/advantage-statistics.js";
+export { advantageWeight, advantageWeightSpec, type AdvantageWeightOptions } from "./rl/advantage-weight.js";
 export { bradleyTerry, preferenceStatistics, bradleyTerrySpec, type TieRule, type BradleyTerryBuffers } from "./rl/bradley-terry.js";
 export { cloningLoss, cloningLossSpec } from "./rl/cloning-loss.js";
 export { gae, gaeSpec, type GaeBuffers, type GaeOptions } from "./rl/gae.js";
 export { lossStatistics, lossStatisticsSpec, type LossPartials } from "./rl/loss-statistics.js";
 export { ppoGather, ppoGatherSpec, type PpoGatherBuffers } from "./rl/ppo-gather.js";
 export { ppoSchedule, ppoLoss, ppoStatistics, ppoLossSpec, type ClipSchedule, type PpoLossBuffers, type PpoLossOptions } from "./rl/ppo-loss.js";
+export {
+  tdTarget,
+  expectileLoss,
+  minimumBackward,
+  relativeValueLoss,
+  tdTargetSpec,
+  expectileLossSpec,
+  minimumBackwardSpec,
+  relativeValueLossSpec,
+} from "./rl/q-learning.js";
 export { rewardScale, initialRewardState, discountedReturnsSpec, rewardStatisticsSpec, scaleRewardsSpec } from "./rl/reward-scale.js";
 export { sumSegments, sumSegmentsBackward, sumSegmentsSpec, sumSegmentsBackwardSpec } from "./rl/sum-segments.js";
 export { valueLoss, valueLossSpec } from "./rl/value-loss.js";

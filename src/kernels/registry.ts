@@ -5,6 +5,7 @@ import { gaussianKlKernels } from "./diffusion/gaussian-kl.js";
 import { gaussianLogProbKernels } from "./diffusion/gaussian-log-prob.js";
 import { activationKernels } from "./nn/activation.js";
 import { affineColumnsKernels } from "./nn/affine-columns.js";
+import { clampKernels } from "./nn/clamp.js";
 import { columnKernels } from "./nn/columns.js";
 import { diagonalGaussianKlKernels } from "./nn/diagonal-gaussian-kl.js";
 import { layerNormKernels } from "./nn/layer-norm.js";
@@ -17,12 +18,14 @@ import { adamwKernels } from "./optim/adamw.js";
 import { emaKernels } from "./optim/ema.js";
 import { gradientNormKernels } from "./optim/gradient-norm.js";
 import { advantageStatisticsKernels } from "./rl/advantage-statistics.js";
+import { advantageWeightKernels } from "./rl/advantage-weight.js";
 import { bradleyTerryKernels } from "./rl/bradley-terry.js";
 import { cloningLossKernels } from "./rl/cloning-loss.js";
 import { gaeKernels } from "./rl/gae.js";
 import { lossStatisticsKernels } from "./rl/loss-statistics.js";
 import { ppoGatherKernels } from "./rl/ppo-gather.js";
 import { ppoLossKernels } from "./rl/ppo-loss.js";
+import { qLearningKernels } from "./rl/q-learning.js";
 import { rewardScaleKernels } from "./rl/reward-scale.js";
 import { sumSegmentsKernels } from "./rl/sum-segments.js";
 import { valueLossKernels } from "./rl/value-loss.js";
@@ -34,7 +37,9 @@ export const kernels: readonly AnyKernelSpec[] = [
   ...adamwKernels,
   ...advantageStatisticsKernels,
   ...affineColumnsKernels,
+  ...advantageWeightKernels,
   ...bradleyTerryKernels,
+  ...clampKernels,
   ...cloningLossKernels,
   ...columnKernels,
   ...denoiseKernels,
@@ -51,6 +56,7 @@ export const kernels: readonly AnyKernelSpec[] = [
   ...meanSquaredLossKernels,
   ...ppoGatherKernels,
   ...ppoLossKernels,
+  ...qLearningKernels,
   ...randomKernels,
   ...rewardScaleKernels,
   ...rowGatherKernels,

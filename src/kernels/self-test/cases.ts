@@ -5,6 +5,7 @@ import { gaussianKlBackwardAddSpec, gaussianKlSpec } from "../diffusion/gaussian
 import { gaussianLogProbBackwardSpec, gaussianLogProbSpec } from "../diffusion/gaussian-log-prob.js";
 import { activationBackwardSpec, activationSpec, activations } from "../nn/activation.js";
 import { affineColumnsSpec } from "../nn/affine-columns.js";
+import { clampBackwardSpec } from "../nn/clamp.js";
 import { columnSumSpec, copyColumnsSpec } from "../nn/columns.js";
 import { diagonalGaussianKlBackwardAddSpec, diagonalGaussianKlSpec } from "../nn/diagonal-gaussian-kl.js";
 import { layerNormBackwardSpec, layerNormBackwardWeightSpec, layerNormSpec } from "../nn/layer-norm.js";
@@ -27,12 +28,14 @@ import { adamAdvanceSpec, adamwSpec } from "../optim/adamw.js";
 import { emaSpec } from "../optim/ema.js";
 import { gradientNormSpec, squaredNormSpec } from "../optim/gradient-norm.js";
 import { momentsJoinSpec, momentsSpec, quantilesSpec } from "../rl/advantage-statistics.js";
+import { advantageWeightSpec } from "../rl/advantage-weight.js";
 import { bradleyTerrySpec } from "../rl/bradley-terry.js";
 import { cloningLossSpec } from "../rl/cloning-loss.js";
 import { gaeSpec } from "../rl/gae.js";
 import { lossStatisticsSpec } from "../rl/loss-statistics.js";
 import { ppoGatherSpec } from "../rl/ppo-gather.js";
 import { ppoLossSpec } from "../rl/ppo-loss.js";
+import { expectileLossSpec, minimumBackwardSpec, relativeValueLossSpec, tdTargetSpec } from "../rl/q-learning.js";
 import { discountedReturnsSpec, rewardStatisticsSpec, scaleRewardsSpec } from "../rl/reward-scale.js";
 import { sumSegmentsBackwardSpec, sumSegmentsSpec } from "../rl/sum-segments.js";
 import { valueLossSpec } from "../rl/value-loss.js";
@@ -68,6 +71,11 @@ export const selfTestCases: readonly SelfTestCase[] = [
     kernel: anyKernel(affineColumnsSpec),
     params: { rows: 19, columns: 6, period: 3, srcOffset: 5, srcStride: 9, dstOffset: 4, dstStride: 8, hasMap: 1, limit: 1.5 },
     fills: { src: { kind: "normal" }, scale: { kind: "normal" }, shift: { kind: "normal" }, dst: { kind: "normal" } },
+  },
+  {
+    kernel: anyKernel(clampBackwardSpec),
+    params: { count: 1500, limit: 0.75 },
+    fills: { x: { kind: "normal" }, dy: { kind: "normal" } },
   },
   {
     kernel: anyKernel(copyColumnsSpec),
@@ -335,6 +343,31 @@ export const selfTestCases: readonly SelfTestCase[] = [
     kernel: anyKernel(valueLossSpec),
     params: { count: 777, hasOld: 1, clip: 0.2, scale: 0.01 },
     fills: { values: { kind: "normal" }, returns: { kind: "normal" }, oldValues: { kind: "normal" } },
+  },
+  {
+    kernel: anyKernel(advantageWeightSpec),
+    params: { count: 1500, hasBase: 1, beta: 2, epsilon: 1e-6, largest: 20 },
+    fills: { x: { kind: "normal" }, base: { kind: "normal" }, statistics: { kind: "values", values: [0.1, 1.4] } },
+  },
+  {
+    kernel: anyKernel(tdTargetSpec),
+    params: { count: 1500, hasSecond: 1, gamma: 0.9 },
+    fills: { rewards: { kind: "normal" }, terminated: { kind: "values", values: [0, 0, 0, 1] }, first: { kind: "normal" }, second: { kind: "normal" } },
+  },
+  {
+    kernel: anyKernel(expectileLossSpec),
+    params: { count: 1500, hasSecond: 1, expectile: 0.8, scale: 0.01 },
+    fills: { values: { kind: "normal" }, first: { kind: "normal" }, second: { kind: "normal" } },
+  },
+  {
+    kernel: anyKernel(minimumBackwardSpec),
+    params: { count: 1500, scale: -1 },
+    fills: { first: { kind: "values", values: [1, 2, 3, -1, 0] }, second: { kind: "values", values: [2, 1, 3, 0, 0.5] } },
+  },
+  {
+    kernel: anyKernel(relativeValueLossSpec),
+    params: { count: 1500, isSwapped: 1, scale: 0.5 },
+    fills: { first: { kind: "normal", offset: 1 }, second: { kind: "normal", offset: 1 } },
   },
   {
     kernel: anyKernel(bradleyTerrySpec),
