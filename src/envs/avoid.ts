@@ -105,7 +105,7 @@ function rewardFlag(reward: AvoidSettings["reward"]): number {
 export class Avoid extends BatchEnvironment<AvoidSettings> {
   /** @internal Use {@link createAvoid}. */
   constructor(name: string, batch: Batch, options: AvoidSettings, actionSpace: Space) {
-    super(name, batch, options, new Space(observations), actionSpace);
+    super(name, batch, options, new Space(observations), actionSpace, ["actualX", "actualY"]);
   }
 
   /** Starts every environment with its hand at rest at a given place, [E, 2]: x, y. A place out of reach is refused. */
@@ -122,25 +122,29 @@ export class Avoid extends BatchEnvironment<AvoidSettings> {
     return { desiredX, desiredY, actualX, actualY, actualZ, aheadX, aheadY };
   }
 
+  /** The verdict; its mode is the gap of the third row that was passed untouched: `m5` (nearest the robot) to `m8`. */
   override outcome(index: number, episode: "finished" | "running" = "finished"): EpisodeOutcome {
     this.batch.checkIndex(index);
     const table = this.result[episode];
     const length = table.get(index, "length");
     const flags = table.get(index, "modes");
-    const mode = modeOf(flags);
-    if (table.get(index, "success") === 1) return { success: true, reason: "success", detail: `Success${mode === undefined ? "" : ` in mode ${mode}`}.` };
-    const failure = (reason: string, detail: string): EpisodeOutcome => ({ success: false, reason, detail });
+    const gap = [5, 6, 7, 8].find((flag) => (flags & (1 << flag)) !== 0);
+    const taken = gap === undefined ? {} : { mode: `m${gap}` };
+    if (table.get(index, "success") === 1) {
+      const way = modeOf(flags);
+      return { success: true, reason: "success", detail: `Success${way === undefined ? "" : ` in mode ${way}`}.`, ...taken };
+    }
     if (table.get(index, "collided") === 1) {
       const obstacle = avoidScene.obstacles[table.get(index, "obstacle")];
-      return failure("collision", `The rod touched the cylinder of ${obstacle?.name ?? "an unknown row"}.`);
+      return { success: false, reason: "collision", detail: `The rod touched the cylinder of ${obstacle?.name ?? "an unknown row"}.` };
     }
+    const failure = (reason: string, detail: string): EpisodeOutcome => ({ success: false, reason, detail, ...taken });
     const tableSteps = table.get(index, "tableSteps");
     if (tableSteps > 0) return failure("outOfReach", `The hand left the arm's reach: the rod stood on the table for ${tableSteps} steps.`);
     const rewarded = rewardFlag(this.options.reward);
-    const third = [5, 6, 7, 8].find((flag) => (flags & (1 << flag)) !== 0);
-    if (third === undefined) return failure("outOfSteps", `The third row was not passed within ${length} steps.`);
-    if (rewarded !== 0 && third !== rewarded) return failure("otherMode", `Passed the third row by gap m${third}; the reward is for m${rewarded}.`);
-    return failure("outOfSteps", `Passed the third row by gap m${third}, but no whole chunk lay behind the line within ${length} steps.`);
+    if (gap === undefined) return failure("outOfSteps", `The third row was not passed within ${length} steps.`);
+    if (rewarded !== 0 && gap !== rewarded) return failure("otherMode", `Passed the third row by gap m${gap}; the reward is for m${rewarded}.`);
+    return failure("outOfSteps", `Passed the third row by gap m${gap}, but no whole chunk lay behind the line within ${length} steps.`);
   }
 
   /** The picture of environment `index`: where the hand is, and is told to be. */

@@ -15,10 +15,19 @@ export abstract class BatchEnvironment<Settings extends BatchEnvironmentSettings
   readonly observationSpace: Space;
   readonly actionSpace: Space;
   readonly options: Settings & Readonly<Record<string, unknown>>;
+  readonly path: readonly [x: string, y: string];
   protected readonly batch: Batch;
 
-  protected constructor(name: string, batch: Batch, options: Settings & Readonly<Record<string, unknown>>, observationSpace: Space, actionSpace: Space) {
+  protected constructor(
+    name: string,
+    batch: Batch,
+    options: Settings & Readonly<Record<string, unknown>>,
+    observationSpace: Space,
+    actionSpace: Space,
+    path: readonly [x: string, y: string],
+  ) {
     this.name = name;
+    this.path = path;
     this.options = options;
     this.observationSpace = observationSpace;
     this.actionSpace = actionSpace;

@@ -122,6 +122,8 @@ export interface EpisodeOutcome {
   readonly reason: string;
   /** One sentence. */
   readonly detail: string;
+  /** Which of several ways of doing the task was taken, where the environment tells them apart. */
+  readonly mode?: string;
 }
 
 /** An image: rows from top to bottom, four bytes a pixel, red, green, blue, opacity. */
@@ -156,6 +158,10 @@ export interface VectorEnvironment extends Disposable {
   readonly maxSteps: number;
   readonly observationSpace: Space;
   readonly actionSpace: Space;
+  /** The two coordinates of an observation that draw the way of an episode, where it has one. */
+  readonly path?: readonly [x: string, y: string] | undefined;
+  /** [E, Ta, D]: the observation that each step of the last chunk answered with, where the environment keeps them. */
+  readonly stepObservations?: Float32Array | undefined;
   /** [E, Ta, A]: a place to write actions to, so that `stepChunk(env.actions)` copies nothing. */
   readonly actions: Float32Array;
   /** The last result; the object that `reset` and `stepChunk` return. */

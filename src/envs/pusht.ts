@@ -136,7 +136,7 @@ export type PushTSettings = Readonly<Omit<v.InferOutput<typeof schema>, "memory"
 export class PushT extends BatchEnvironment<PushTSettings> {
   /** @internal Use {@link createPushT}. */
   constructor(name: string, batch: Batch, options: PushTSettings, actionSpace: Space) {
-    super(name, batch, options, new Space(observations[options.observation]), actionSpace);
+    super(name, batch, options, new Space(observations[options.observation]), actionSpace, ["agentX", "agentY"]);
   }
 
   /** Starts every environment from given poses, [E, 5]: agent x, y, block x, y, angle, put in place in the order of `resetOrder`. */

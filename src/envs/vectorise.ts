@@ -42,6 +42,8 @@ export interface EnvironmentDefinition {
   readonly name: string;
   readonly observations: readonly Coordinate[];
   readonly actions: readonly Coordinate[];
+  /** The two coordinates of an observation that draw the way of an episode, where it has one. */
+  readonly path?: readonly [x: string, y: string];
   readonly create: () => SingleEnvironment;
 }
 
@@ -84,6 +86,7 @@ export class VectorisedEnvironment implements VectorEnvironment {
   readonly maxSteps: number;
   readonly observationSpace: Space;
   readonly actionSpace: Space;
+  readonly path: readonly [x: string, y: string] | undefined;
   readonly actions: Float32Array;
   readonly result: ChunkResult;
   readonly options: Readonly<Record<string, unknown>>;
@@ -104,6 +107,8 @@ export class VectorisedEnvironment implements VectorEnvironment {
     this.maxSteps = maxSteps;
     this.observationSpace = new Space(definition.observations);
     this.actionSpace = new Space(definition.actions);
+    this.path = definition.path;
+    for (const name of definition.path ?? []) this.observationSpace.place(name);
     this.options = Object.freeze({ ...resolved });
     this.#environments = Array.from({ length: count }, () => definition.create());
     this.#seedStride = resolved.seedStride ?? count;
