@@ -1,6 +1,9 @@
 /** difftune: fine-tune robot diffusion policies. The public names, and nothing else. */
 export { DifftuneError, errorCodes, type ErrorCode, type ErrorFacts } from "./core/errors.js";
 export { LinearMemory, type LinearMemoryOptions } from "./core/linear-memory.js";
+export {
+  bootstrapInterval, entropy, mean, meanInterval, shareInterval, standardDeviation, studentQuantile, type BootstrapOptions, type Interval,
+} from "./core/statistics.js";
 export { Dataset, DatasetBuilder, sourceOf, type CollectProgress, type DatasetSource } from "./data/dataset.js";
 export {
   splitEpisodes,
@@ -90,5 +93,8 @@ export {
   type StochasticMlpOptions,
 } from "./nn/stochastic-mlp.js";
 export { createTrained, freeTrained, recordOptimiserStep, type OptimiserOptions, type Trained } from "./nn/trained.js";
+export { chainOf, type ChainOptions, type DenoisingChain } from "./rl/denoising-chain.js";
+export { episodeStatistics, type EpisodeRecord, type EpisodeStatistics } from "./rl/episode-statistics.js";
+export { evaluate, evaluateSchema, type Acting, type EvaluateOptions, type Evaluation, type Failure, type Trajectory } from "./rl/evaluation.js";
 export { ppoUpdateStatistics, recordMinibatch, recordPpoLoss, type PpoModel, type PpoOptions, type Rollout } from "./rl/ppo-update.js";
 export type { IterationEvent, IterationSeconds, Training } from "./rl/training.js";

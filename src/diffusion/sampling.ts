@@ -18,7 +18,7 @@ export interface SamplingTensors {
   readonly noise: Tensor;
   /** Receives the sampled chunks [B, width]. */
   readonly chunk: Tensor;
-  /** Receives the last K' transitions [B, K' + 1, width], noisiest first (spec 1.7). */
+  /** Receives the last R transitions [B, R + 1, width], noisiest first (spec 1.7); R is K' unless told otherwise. */
   readonly chain?: Tensor | undefined;
 }
 
@@ -29,6 +29,8 @@ export interface SamplingOptions {
   readonly drawn?: { readonly from: number; readonly of: number };
   /** K': steps at the end of the chain that the tuned parameters run. */
   readonly tunedSteps: number;
+  /** R: transitions at the end of the chain that are recorded. Default K'. */
+  readonly recordedSteps?: number;
   /** Deterministic in the sense of spec 1.5: DDPM still draws its posterior noise. */
   readonly isDeterministic: boolean;
 }
@@ -42,12 +44,14 @@ export function recordSampling(
   tensors: SamplingTensors,
   options: SamplingOptions,
 ): void {
-  const { rows, tunedSteps, isDeterministic } = options;
+  const { rows, tunedSteps, recordedSteps = tunedSteps, isDeterministic } = options;
   const { width } = denoiser;
   const n = process.stepCount;
   const { from, of } = options.drawn ?? { from: 0, of: rows };
-  if (!Number.isSafeInteger(tunedSteps) || tunedSteps < 0 || tunedSteps > n) {
-    throw new DifftuneError("OPTION", `tunedSteps must be a whole number from 0 to the ${n} executed steps.`, { got: tunedSteps });
+  for (const [name, steps] of Object.entries({ tunedSteps, recordedSteps })) {
+    if (!Number.isSafeInteger(steps) || steps < 0 || steps > n) {
+      throw new DifftuneError("OPTION", `${name} must be a whole number from 0 to the ${n} executed steps.`, { path: name, got: steps });
+    }
   }
   const prepared = new Map<Tensor, DenoiserSteps>();
   const network = (step: number): DenoiserSteps => {
@@ -65,16 +69,16 @@ export function recordSampling(
     return steps;
   };
 
-  const chain = tunedSteps > 0 ? tensors.chain : undefined;
-  const slots = tunedSteps + 1;
+  const chain = recordedSteps > 0 ? tensors.chain : undefined;
+  const slots = recordedSteps + 1;
   let x = program.temporary([rows, width], "latent");
   affineColumns(program, { src: tensors.noise, dst: x }, { rows, columns: width, srcOffset: from * width });
   for (let step = 0; step < n; step++) {
     const isLast = step === n - 1;
     const prediction = network(step)(x, step);
     const next = isLast ? tensors.chunk : program.temporary([rows, width], `latent ${step + 1}`);
-    // Slot 0 holds the input of the first tuned step, slot j + 1 what its j-th gives.
-    const slot = step - (n - tunedSteps) + 1;
+    // Slot 0 holds the input of the first recorded step, slot j + 1 what its j-th gives.
+    const slot = step - (n - recordedSteps) + 1;
     denoiseStep(program, {
       x,
       network: prediction,
@@ -95,7 +99,7 @@ export function recordSampling(
       noiseOffset: ((step + 1) * of + from) * width,
       chainSlots: slots,
       chainSlot: slot >= 0 ? slot : null,
-      // Where every step is tuned, the initial latent is recorded beside the first step's result.
+      // Where every step is recorded, the initial latent is recorded beside the first step's result.
       chainInputSlot: step === 0 && slot === 1 ? 0 : null,
     });
     x = next;

@@ -3,8 +3,10 @@ import { DifftuneError } from "../core/errors.js";
 import { parseOptions, wholeNumber } from "../core/options.js";
 import { entropy, meanInterval, shareInterval, type Interval } from "../core/statistics.js";
 import type { Actor, ActorOptions } from "../diffusion/acting.js";
+import { Policy } from "../diffusion/policy.js";
 import type { Device } from "../engine/device.js";
 import type { VectorEnvironment } from "../envs/environment.js";
+import { checkFit } from "./fit.js";
 
 /** Options of {@link evaluate}. */
 export const evaluateSchema = v.strictObject({
@@ -89,6 +91,7 @@ export async function* evaluate(
   if (seed + episodes - 1 > 0xffffffff) {
     throw new DifftuneError("OPTION", `${episodes} episodes from seed ${seed} on pass the last seed, 4294967295.`, { path: "seed", got: seed });
   }
+  if (policy instanceof Policy) checkFit(policy, env);
   const tally = new Tally(episodes, seed, isDeterministic);
   const way = env.path?.map((name) => env.observationSpace.place(name));
   const isOpen = new Uint8Array(env.count);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { PhiloxStream } from "../../src/core/philox.js";
 import { environment, createAvoid, vectorise, type EnvironmentDefinition, type VectorEnvironment } from "../../src/envs/index.js";
+import { Policy } from "../../src/diffusion/policy.js";
 import { evaluate, type Acting, type EvaluateOptions, type Evaluation } from "../../src/rl/evaluation.js";
 import { deviceFor } from "../kernels/harness.js";
 
@@ -112,6 +113,40 @@ describe("an evaluation", () => {
     using env = vectorise(fates);
     await expect(all(still, env, options as EvaluateOptions)).rejects.toThrow(message);
   });
+});
+
+describe("of a diffusion policy", () => {
+  const policy = Policy.create({
+    observationNames: ["desiredX", "desiredY", "actualX", "actualY"], actionNames: ["incrementX", "incrementY"], horizon: 4,
+    statistics: { observations: { min: [0.2, -0.3, 0.2, -0.3], max: [0.8, 0.5, 0.8, 0.5] }, actions: { min: [-0.0125, 0], max: [0.0125, 0.0125] } },
+    network: { kind: "diffusion-mlp", process: { denoisingSteps: 5 }, hidden: [16, 16, 16] },
+  }, 3);
+
+  test("the same seed gives the same bits, another one or exploration does not", async () => {
+    using env = await createAvoid({ count: 6, actionSteps: 4, physics: "planar" });
+    const run = async (options: EvaluateOptions) => (await all(policy, env, { episodes: 10, trajectories: 10, ...options })).at(-1)!;
+    const first = await run({ seed: 7 });
+    expect(await run({ seed: 7 })).toEqual(first);
+    expect((await run({ seed: 8 })).trajectories).not.toEqual(first.trajectories);
+    expect((await run({ seed: 7, isDeterministic: false })).trajectories).not.toEqual(first.trajectories);
+    // Avoid always starts at one place: what differs between its episodes is the policy's noise, in every round anew.
+    expect(new Set(first.trajectories.map(({ points }) => points.join())).size).toBe(10);
+  });
+});
+
+test("a policy made for something else is refused by name", async () => {
+  const network = { kind: "diffusion-mlp", process: { denoisingSteps: 2 }, hidden: [8, 8, 8] } as const;
+  const statistics = { observations: { min: [0, 0], max: [1, 1] }, actions: { min: [0], max: [1] } };
+  const options = { observationNames: ["x", "y"], actionNames: ["push"], horizon: 4, statistics, network };
+  using env = vectorise(fates, { count: 2, maxSteps: 9, actionSteps: 4 });
+  await expect(all(Policy.create(options, 1), env, { episodes: 2 })).resolves.toHaveLength(1);
+  for (const [change, message] of [
+    [{ actionNames: ["pull"] }, "actions pull, not push. It was trained for another environment."],
+    [{ observationNames: ["y", "x"] }, "observations y, x, not x, y. It was trained"],
+    [{ actionSteps: 2 }, "actionSteps 2, not 4. Make the environment with actionSteps: 2."],
+  ] as const) {
+    await expect(all(Policy.create({ ...options, ...change }, 1), env, {})).rejects.toThrow(`The policy does not fit environment "fates": ${message}`);
+  }
 });
 
 describe("on the built-in environments", () => {
