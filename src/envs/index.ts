@@ -1,4 +1,5 @@
 /** The environments of difftune: `difftune/envs`. */
+export { noisyActions, type ActionNoiseOptions } from "./action-noise.js";
 export { Avoid, avoidStepFlags, createAvoid, type AvoidOptions, type AvoidPose, type AvoidSettings } from "./avoid.js";
 export { avoidModes, avoidSets, demonstrateAvoid, type AvoidDemonstrationOptions } from "./avoid-demonstrator.js";
 export { avoidScene, modeOf } from "./avoid-scene.js";
