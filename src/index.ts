@@ -56,6 +56,7 @@ export {
   type ActingOptions,
   type ActingTensors,
 } from "./diffusion/acting.js";
+export { pretrain, pretrainSchema, type PretrainEvent, type PretrainOptions, type PretrainSample } from "./algorithms/pretrain.js";
 export { forwardLikelihood, inferLikelihood, type LikelihoodTape, type Transitions } from "./diffusion/likelihood.js";
 export { recordCloningLoss, type CloningTensors } from "./diffusion/cloning-loss.js";
 export {

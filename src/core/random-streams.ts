@@ -19,4 +19,8 @@ export const randomStreams = {
   permutation: 7,
   /** Noise of the frozen policy where it is imitated. */
   imitation: 8,
+  /** Denoising times of validation rows. */
+  validationTime: 9,
+  /** Noise of validation rows. */
+  validationNoise: 10,
 } as const;

@@ -8,8 +8,8 @@ import type { DiffusionProcess } from "./process.js";
 /** Tensors of the supervised loss for a batch of rows. */
 export interface CloningTensors {
   readonly values: Tensor;
-  /** Receives the parameter gradients. */
-  readonly gradients: Tensor;
+  /** Receives the parameter gradients; left out, there is no backward pass. */
+  readonly gradients?: Tensor | undefined;
   /** Clean chunks [rows, width]. */
   readonly x0: Tensor;
   /** Flattened observation stacks [rows, conditionWidth]. */
@@ -26,7 +26,10 @@ export interface CloningTensors {
   readonly noised?: Tensor | undefined;
 }
 
-/** Records the loss of behaviour cloning (spec 1.2), forward and backward: mean over all entries of (net - target)^2. */
+/**
+ * Records the loss of behaviour cloning (spec 1.2), mean over all entries of (net - target)^2, forward and, where `gradients`
+ * are given, backward.
+ */
 export function recordCloningLoss(
   program: ProgramRecorder,
   denoiser: Denoiser,
@@ -35,15 +38,13 @@ export function recordCloningLoss(
   rows: number,
 ): void {
   const { width } = denoiser;
+  const { values, gradients, x0, state, time, noise, noisingTable, loss } = tensors;
   const x = tensors.noised ?? program.temporary([rows, width], "noised chunks");
-  forwardNoising(program, { x0: tensors.x0, noise: tensors.noise, t: tensors.time, table: tensors.noisingTable, xt: x }, { rows, width });
-  const tape = denoiser.forward(program, tensors.values, tensors.gradients, { x, time: tensors.time, state: tensors.state }, rows);
-  const dPrediction = program.temporary([rows, width], "prediction gradient");
-  meanSquaredLoss(program, {
-    prediction: tape.output,
-    target: process.predictsNoise ? tensors.noise : tensors.x0,
-    dprediction: dPrediction,
-    loss: tensors.loss,
-  }, { rows, width });
-  tape.backward(dPrediction);
+  forwardNoising(program, { x0, noise, t: time, table: noisingTable, xt: x }, { rows, width });
+  const tape = gradients === undefined ? undefined : denoiser.forward(program, values, gradients, { x, time, state }, rows);
+  const prediction = tape?.output ?? denoiser.infer(program, values, { x, time, state }, rows);
+  const dPrediction = tape === undefined ? undefined : program.temporary([rows, width], "prediction gradient");
+  const target = process.predictsNoise ? noise : x0;
+  meanSquaredLoss(program, { prediction, target, dprediction: dPrediction, loss }, { rows, width });
+  if (tape !== undefined && dPrediction !== undefined) tape.backward(dPrediction);
 }

@@ -1,5 +1,5 @@
 import { anyKernel, defineKernel } from "../../engine/kernel-spec.js";
-import type { ProgramRecorder } from "../../engine/program.js";
+import type { Launch, ProgramRecorder } from "../../engine/program.js";
 import type { Tensor } from "../../engine/tensor.js";
 
 /** Columns of one row-major matrix into columns of another. */
@@ -44,8 +44,8 @@ export function copyColumns(
     readonly dstStride: number;
     readonly dstColumn: number;
   },
-): void {
-  program.launch(copyColumnsSpec, options, buffers);
+): Launch<typeof copyColumnsSpec.params> {
+  return program.launch(copyColumnsSpec, options, buffers);
 }
 
 /** A tensor of rows and the number of its columns. */

@@ -1,9 +1,9 @@
 import type { Device } from "../../../src/engine/device.ts";
-import { recordCloningLoss } from "../../../src/diffusion/cloning-loss.ts";
+import { recordCloningStep } from "../../../src/diffusion/cloner.ts";
 import { DiffusionProcess } from "../../../src/diffusion/process.ts";
-import { adamStateLength, adamw } from "../../../src/kernels/optim/adamw.ts";
 import { ema } from "../../../src/kernels/optim/ema.ts";
 import { createDiffusionMlp } from "../../../src/nn/diffusion-mlp.ts";
+import { createTrained, type OptimiserOptions } from "../../../src/nn/trained.ts";
 import type { GoldenComparison } from "../comparison.ts";
 import type { GoldenFile } from "../golden-file.ts";
 import { denoiserOptions } from "../package-options.ts";
@@ -11,9 +11,8 @@ import type { PretrainCase } from "../policies.ts";
 import type { Reader } from "../reader.ts";
 import { Session } from "../session.ts";
 import { afterAdam, tolerances } from "../tolerances.ts";
-import { adamOptions } from "./optimizer.ts";
 
-/** `pretrain`: supervised steps of every case as one recorded program, run once a step. */
+/** `pretrain`: supervised steps of every case by the recorded step of the package's own loop, run once a step. */
 export const readPretraining: Reader = async (golden, device, comparison) => {
   const cases = golden.json("cases") as Record<string, PretrainCase>;
   for (const [name, settings] of Object.entries(cases)) {
@@ -38,13 +37,12 @@ async function comparePretraining(
   const [rows] = group.shape("step0.x0") as [number];
   await Session.with(device, async (session) => {
     const initial = layout.load(group.tensors("init"));
-    const values = session.floats(initial, "values");
+    const trained = createTrained(device, layout, initial, "policy");
+    for (const tensor of [trained.values, trained.gradients, trained.firstMoments, trained.secondMoments, trained.optimiserState]) session.own(tensor);
+    const { values, gradients } = trained;
     const average = session.floats(initial, "average");
-    const gradients = session.zeros(layout.length, "gradients");
-    const [m, v] = [session.zeros(layout.length, "m"), session.zeros(layout.length, "v")];
-    const state = session.zeros(adamStateLength, "optimiser state");
     const inputs = {
-      x0: session.zeros(rows * denoiser.width, "x0"),
+      chunks: session.zeros(rows * denoiser.width, "chunks"),
       state: session.zeros(rows * denoiser.conditionWidth, "state"),
       time: session.words(new Float64Array(rows), "time"),
       noise: session.zeros(rows * denoiser.width, "noise"),
@@ -53,15 +51,16 @@ async function comparePretraining(
     const loss = session.zeros(1, "loss");
     const noisingTable = session.own(process.noisingTable(device));
     const program = await session.record((recorder) => {
-      recordCloningLoss(recorder, denoiser, process, { values, gradients, ...inputs, noisingTable, loss, noised }, rows);
-      adamw(recorder, { parameters: values, gradient: gradients, m, v, state }, adamOptions(settings.opt));
+      const { time, noise, ...batch } = inputs;
+      const drawn = { time, noise, noisingTable, noised };
+      recordCloningStep(recorder, { kind: "diffusion", denoiser, process }, trained, { ...batch, drawn, loss }, { rows, ...optimiserOptions(settings.opt) });
       ema(recorder, { parameters: values, average }, { decay: settings.ema_decay });
     });
     let stepCount = 0;
     let isSettled = (_name: string, _element: number): boolean => true;
     for (; group.has(`step${stepCount}.x0`); stepCount++) {
       const step = group.below(`step${stepCount}`);
-      session.write(inputs.x0, step.values("x0"));
+      session.write(inputs.chunks, step.values("x0"));
       session.write(inputs.state, step.values("state"));
       session.write(inputs.time, step.values("t"));
       session.write(inputs.noise, step.values("noise"));
@@ -83,6 +82,10 @@ async function comparePretraining(
       }
     }
   });
+}
+
+function optimiserOptions({ kind, lr, betas, eps, weight_decay }: PretrainCase["opt"]): OptimiserOptions {
+  return { rate: lr, betas, epsilon: eps, weightDecay: weight_decay, isDecoupled: kind === "AdamW" };
 }
 
 const smallestShare = 1e-5;
