@@ -12,6 +12,7 @@ export const errorCodes = [
   "SHAPE",
   "OPTION",
   "FORMAT",
+  "FILE",
   "ENVIRONMENT",
   "DIVERGENCE",
   "CANCELLED",
