@@ -1,12 +1,83 @@
-import type { ArgsDef } from "citty";
+import * as v from "valibot";
+import { DifftuneError } from "../core/errors.js";
+import { nearestName, parseOptions, type OptionsSchema } from "../core/options.js";
+import type { GivenOptions } from "./schema-arguments.js";
 
 /** How a command ended, as the shell sees it. */
-export const exitCodes = { done: 0, failed: 1, usage: 2 } as const;
+export const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
-/** A command: its options are all named, and it returns its exit code. */
+/** A set of options of a command: one strict schema, from which flags, variables, help and checks come. */
+export interface OptionSection {
+  /** Heading in the help. */
+  readonly title: string;
+  /** What their names start with: `env` makes `--env.max-steps`. */
+  readonly prefix?: string;
+  readonly schema: OptionsSchema;
+}
+
+/** An example of the help: what it does, and the words after `difftune`. */
+export interface CommandExample {
+  readonly what: string;
+  readonly words: string;
+}
+
+/** What a command may need to know of how it was called. */
+export interface CommandContext {
+  /** The command line, ready to be pasted. */
+  readonly commandLine: string;
+}
+
+/** A command: its options by schema, and what it does with them. */
 export interface Command {
-  readonly meta: { readonly name: string; readonly description: string };
-  readonly args: ArgsDef;
-  /** @param args values by name, as citty has read them: a boolean or a text, by the type of the option */
-  execute(args: Readonly<Record<string, unknown>>): Promise<number>;
+  readonly name: string;
+  readonly description: string;
+  readonly examples: readonly CommandExample[];
+  /** The option that bare words are the value of. */
+  readonly word?: { readonly option: string; readonly isList?: boolean };
+  /** Options that decide which others there are; {@link sections} gets their texts. */
+  readonly choices?: readonly string[];
+  /** All options, given what was chosen: a method, an environment, a run. */
+  sections(chosen: Readonly<Record<string, string | undefined>>): readonly OptionSection[] | Promise<readonly OptionSection[]>;
+  /** Returns the exit code. */
+  execute(options: CommandOptions, context: CommandContext): Promise<number>;
+}
+
+/** What was given to a command: each of its schemas takes its share, checked and with defaults. */
+export class CommandOptions {
+  readonly #command: string;
+  readonly #given: GivenOptions;
+
+  constructor(command: string, sections: readonly OptionSection[], given: GivenOptions) {
+    this.#command = command;
+    this.#given = given;
+    const known = sections.flatMap(({ prefix, schema }) => (prefix === undefined ? Object.keys(schema.entries) : [prefix]));
+    for (const name of Object.keys(given)) {
+      if (known.includes(name)) continue;
+      const nearest = nearestName(name, known);
+      throw new DifftuneError("OPTION", `${command} has no option "${name}".`, {
+        hint: nearest === undefined ? `The options are ${known.join(", ")}.` : `Did you mean "${nearest}"?`,
+        path: name,
+        expected: known,
+        got: name,
+      });
+    }
+  }
+
+  /** The options of one of the command's schemas that has no prefix. */
+  read<const Schema extends OptionsSchema>(schema: Schema): Readonly<v.InferOutput<Schema>> {
+    const names = Object.keys(schema.entries).filter((name) => name in this.#given);
+    return parseOptions(schema, Object.fromEntries(names.map((name) => [name, this.#given[name]])), this.#command);
+  }
+
+  /** The options below a prefix, with defaults. */
+  readBelow<const Schema extends OptionsSchema>(prefix: string, schema: Schema): Readonly<v.InferOutput<Schema>> {
+    const below = parseOptions(v.strictObject({ [prefix]: schema }), { [prefix]: this.#given[prefix] ?? {} }, this.#command);
+    return below[prefix] as Readonly<v.InferOutput<Schema>>;
+  }
+
+  /** The options below a prefix that were given, checked, without defaults: those are of whoever gets them. */
+  readGiven(prefix: string, schema: OptionsSchema): Readonly<Record<string, unknown>> {
+    const below = this.readBelow(prefix, schema);
+    return Object.fromEntries(Object.entries(below).filter(([name]) => name in ((this.#given[prefix] ?? {}) as GivenOptions)));
+  }
 }

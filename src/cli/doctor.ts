@@ -1,4 +1,5 @@
 import os from "node:os";
+import * as v from "valibot";
 import { DifftuneError } from "../core/errors.js";
 import { version } from "../core/version.js";
 import { createDevice } from "../engine/create-device.js";
@@ -66,14 +67,19 @@ function formatReport(report: Report): string {
   ]);
 }
 
+const schema = v.strictObject({ json: v.pipe(v.optional(v.boolean("It must be true or false."), false), v.description("Print one JSON object.")) });
+
 /** `difftune doctor`: what this machine offers and whether every kernel is right on it, for a person or a bug report. */
 export const doctor: Command = {
-  meta: { name: "doctor", description: "Report what this machine offers and test every kernel on it." },
-  args: { json: { type: "boolean", description: "Print one JSON object." } },
-  execute: async ({ json }) => {
+  name: "doctor",
+  description: "Report what this machine offers and test every kernel on it.",
+  examples: [{ what: "What runs here, and is it right?", words: "doctor" }, { what: "The same for a program", words: "doctor --json" }],
+  sections: () => [{ title: "Options", schema }],
+  execute: async (options) => {
+    const { json } = options.read(schema);
     if (!isQuietChild()) return runQuietly();
     const report = await collectReport();
-    if (json === true) {
+    if (json) {
       printLine(JSON.stringify(report));
     } else {
       printLine(formatReport(report));

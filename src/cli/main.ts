@@ -10,4 +10,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? 0 : 1);
 });
 
+// Nor is a parent that is gone: what there is to save is still saved.
+process.stderr.on("error", () => undefined);
+
 process.exitCode = await runCommandLine(process.argv.slice(2));

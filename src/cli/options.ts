@@ -1,33 +1,23 @@
-import { DifftuneError } from "../core/errors.js";
+import * as v from "valibot";
+import { oneOf } from "../core/options.js";
 
-const engineNames = ["auto", "wasm", "webgpu"] as const;
+/** Options that several commands share, as entries of their schemas. */
+export const sharedOptions = {
+  engine: v.pipe(v.optional(oneOf(["auto", "wasm", "webgpu"]), "auto"), v.description("Where to compute: auto takes a real GPU if there is one, else the CPU by WASM.")),
+  json: v.pipe(v.optional(v.boolean("It must be true or false."), false), v.description("Print events as JSON lines on the standard output, and nothing else there.")),
+};
 
-/** `--engine`, for every command that computes. */
-export const engineArgument = {
-  type: "enum",
-  options: [...engineNames],
-  default: "auto",
-  description: "Where to compute; auto takes a real GPU if there is one.",
-} satisfies { type: "enum"; options: string[]; default: string; description: string };
-
-/** The value of `--engine`. */
-export function readEngine(value: unknown): (typeof engineNames)[number] {
-  const name = engineNames.find((known) => known === value);
-  if (name === undefined) {
-    throw new DifftuneError("OPTION", `There is no engine "${String(value)}".`, { hint: `The engines are ${engineNames.join(", ")}.`, got: value });
-  }
-  return name;
+/** A path. */
+export function pathOption(description: string) {
+  return v.pipe(v.string("It must be a path."), v.nonEmpty("It must be a path."), v.title("PATH"), v.description(description));
 }
 
-/** The value of an option that counts. */
-export function readWholeNumber(name: string, value: unknown, least: number, most: number): number {
-  const number = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : Number.NaN;
-  if (!(number >= least && number <= most)) {
-    throw new DifftuneError("OPTION", `--${name} is ${JSON.stringify(value)}.`, {
-      hint: `It must be a whole number from ${least} to ${most}.`,
-      path: name,
-      got: value,
-    });
-  }
-  return number;
+/** Some options of a schema, each with what the help says of it. */
+export function describedOptions<const Entries extends v.ObjectEntries, const Name extends keyof Entries & string>(
+  entries: Entries,
+  texts: Readonly<Record<Name, string>>,
+): v.StrictObjectSchema<Pick<Entries, Name>, undefined> {
+  const described = Object.entries<string>(texts).map(([name, text]) => [name, v.pipe(entries[name] as v.GenericSchema, v.description(text))]);
+  // A description changes nothing of what a schema takes and gives.
+  return v.strictObject(Object.fromEntries(described) as Pick<Entries, Name>);
 }

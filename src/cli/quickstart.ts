@@ -1,13 +1,15 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
+import * as v from "valibot";
 import { cloneBehaviour, sampleChunks, toyMixture, type CloningEvent } from "../algorithms/cloning.js";
+import { wholeNumber } from "../core/options.js";
 import { DiffusionProcess } from "../diffusion/process.js";
 import { createDevice } from "../engine/create-device.js";
 import type { Device } from "../engine/device.js";
 import { encodePng } from "../envs/drawing/encode.js";
 import { createDiffusionMlp } from "../nn/diffusion-mlp.js";
 import { exitCodes, type Command } from "./command.js";
-import { engineArgument, readEngine, readWholeNumber } from "./options.js";
+import { pathOption, sharedOptions } from "./options.js";
 import { ProgressLine } from "./progress.js";
 import { isQuietChild, runQuietly } from "./quiet-child.js";
 import { scatterPicture, scatterText } from "./scatter.js";
@@ -73,19 +75,21 @@ async function train(device: Device, steps: number, seed: number): Promise<{ dat
   }
 }
 
+const schema = v.strictObject({
+  engine: sharedOptions.engine,
+  steps: v.pipe(v.optional(wholeNumber(1, 1_000_000), 4000), v.description("Training steps.")),
+  seed: v.pipe(v.optional(wholeNumber(0, 0xffffffff), 0), v.description("Seed of data, parameters and noise.")),
+  out: v.optional(pathOption("Folder of the picture."), "runs/quickstart"),
+});
+
 /** `difftune quickstart`: the self-test, then a denoiser that learns a ring of Gaussians, in under a minute. */
 export const quickstart: Command = {
-  meta: { name: "quickstart", description: "Test the engine, then train a small diffusion model and draw what it learned." },
-  args: {
-    engine: engineArgument,
-    steps: { type: "string", description: "Training steps.", default: "4000" },
-    seed: { type: "string", description: "Seed of data, parameters and noise.", default: "0" },
-    out: { type: "string", description: "Folder of the picture.", default: "runs/quickstart" },
-  },
-  execute: async ({ engine, steps, seed, out }) => {
-    const stepCount = readWholeNumber("steps", steps, 1, 1_000_000);
-    const seedNumber = readWholeNumber("seed", seed, 0, 0xffffffff);
-    const engineName = readEngine(engine);
+  name: "quickstart",
+  description: "Test the engine, then train a small diffusion model and draw what it learned.",
+  examples: [{ what: "In under a minute", words: "quickstart" }],
+  sections: () => [{ title: "Options", schema }],
+  execute: async (options) => {
+    const { engine: engineName, steps: stepCount, seed: seedNumber, out } = options.read(schema);
     if (!isQuietChild()) return runQuietly();
     using device = await createDevice({ engine: engineName });
     printLine(`engine     ${device.info.description}`);
@@ -95,7 +99,7 @@ export const quickstart: Command = {
       return exitCodes.failed;
     }
     const { data, samples } = await train(device, stepCount, seedNumber);
-    const folder = path.resolve(String(out));
+    const folder = path.resolve(out);
     await mkdir(folder, { recursive: true });
     const file = path.join(folder, "mixture.png");
     await writeFile(file, await encodePng(scatterPicture([

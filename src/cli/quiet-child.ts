@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
+import { exitCodes } from "./command.js";
 
 const childVariable = "DIFFTUNE_QUIET_CHILD";
 
@@ -17,22 +18,40 @@ export function isWatched(): boolean {
   return process.stderr.isTTY || process.env[childVariable] === "watched";
 }
 
+/** What the parent tells its child: to save what it has and stop. */
+export interface ParentMessage {
+  readonly stop: boolean;
+}
+
 /** Runs this same command line again in a child process whose error stream is passed on without Dawn's noise. */
 export function runQuietly(): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
       env: { ...process.env, [childVariable]: process.stderr.isTTY ? "watched" : "unwatched" },
-      stdio: ["inherit", "inherit", "pipe"],
+      stdio: ["inherit", "inherit", "pipe", "ipc"],
     });
     let held = "";
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
       const text = (held + chunk).replace(noise, "");
       // A last line that may become noise waits for its end; progress, which has no end of line, does not.
       const lastLine = text.slice(text.lastIndexOf("\n") + 1);
       held = lastLine !== "" && (lastLine.startsWith(noiseStart) || noiseStart.startsWith(lastLine)) ? lastLine : "";
       process.stderr.write(text.slice(0, text.length - held.length));
     });
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+    // A child that catches interruptions is told once to stop, and ended the second time; any other has the signal as it is.
+    let isCatching = false;
+    let isStopping = false;
+    child.on("message", () => { isCatching = true; });
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.on(signal, () => {
+        if (!isCatching) child.kill(signal);
+        else if (isStopping) {
+          child.kill("SIGKILL");
+          process.exit(exitCodes.interrupted);
+        } else child.send({ stop: true } satisfies ParentMessage, () => undefined);
+        isStopping = isCatching;
+      });
+    }
     child.on("error", reject);
     child.on("close", (code, signal) => {
       process.stderr.write(held);

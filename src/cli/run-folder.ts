@@ -5,7 +5,7 @@ import * as v from "valibot";
 import { DifftuneError } from "../core/errors.js";
 import { version } from "../core/version.js";
 import { decodeCheckpoint, encodeCheckpoint, type Checkpoint, type CheckpointPlace } from "../io/checkpoint.js";
-import { cutRunLog, encodeRecord, parseRunLog, type RunLog, type RunRecord } from "../io/run-log.js";
+import { cutRunLog, encodeRecord, parseRunLog, placeOf, type RunLog, type RunRecord } from "../io/run-log.js";
 import { encodeScalars, startEventFile } from "../io/tensorboard.js";
 import { fileError, makeFolder, readBytes, syncFolder, systemCode, writeAtomically } from "./files.js";
 import { FolderLock } from "./folder-lock.js";
@@ -171,8 +171,8 @@ export class RunFolder {
   /** Loads the newest checkpoint that is whole and cuts the log behind it. */
   async resume(): Promise<RunState> {
     const folder = this.#at(parts.checkpoints);
-    const files = (await readdir(folder)).filter((name) => name.endsWith(".safetensors"));
-    const numbered = files.filter((name) => name.startsWith("iteration-")).sort().reverse();
+    const files = await readdir(folder);
+    const numbered = numberedNames(files).reverse();
     const damaged: DifftuneError[] = [];
     let checkpoint: Checkpoint | undefined;
     for (const name of [lastName, ...numbered, bestName].filter((known) => files.includes(known))) {
@@ -266,7 +266,7 @@ export class RunFolder {
 
   async #prune(): Promise<void> {
     const folder = this.#at(parts.checkpoints);
-    const numbered = (await readdir(folder)).filter((name) => name.startsWith("iteration-") && name.endsWith(".safetensors")).sort();
+    const numbered = numberedNames(await readdir(folder));
     for (const name of numbered.slice(0, Math.max(0, numbered.length - this.#options.keep))) await rm(path.join(folder, name), { force: true });
   }
 
@@ -308,9 +308,14 @@ export class RunFolder {
 const lastName = "last.safetensors";
 const bestName = "best.safetensors";
 
-/** Five digits, so that names sort as numbers do. */
 function numberedName(iteration: number): string {
   return `iteration-${String(iteration).padStart(5, "0")}.safetensors`;
+}
+
+/** The numbered checkpoints among some files, oldest first. */
+function numberedNames(files: readonly string[]): string[] {
+  const numberOf = (name: string): number => Number(/^iteration-(\d+)\.safetensors$/.exec(name)?.[1] ?? Number.NaN);
+  return files.filter((name) => !Number.isNaN(numberOf(name))).sort((a, b) => numberOf(a) - numberOf(b));
 }
 
 function isHigher([rank, value]: readonly [number, number], [bestRank, bestValue]: readonly [number, number]): boolean {
@@ -391,15 +396,18 @@ async function shareAtomically(source: string, file: string): Promise<void> {
   }
 }
 
+/** What says where a record stands, not what happened there. */
+const counters: ReadonlySet<string> = new Set(["iteration", "iterations", "epoch", "epochs", "step", "steps", "when", "wanted", "seed"]);
+
 /** The numbers of a record under the names of TensorBoard's panels, and the step that they belong to. */
 function scalarsOf(record: RunRecord, records: readonly RunRecord[]): { readonly place: number; readonly scalars: Readonly<Record<string, number>> } {
-  const { event, mode, iteration, epoch, when, ...values } = record;
-  const newest = records.findLast((other) => typeof other.iteration === "number");
-  const places = [iteration, epoch, when === "after" ? newest?.iteration : when];
-  const place = places.find((value): value is number => typeof value === "number") ?? 0;
+  const { event, mode, ...values } = record;
+  const places = [placeOf(record), ...records.map(placeOf).reverse(), 0];
+  const place = places.find((value) => typeof value === "number") ?? 0;
   const group = event === "iteration" && typeof mode === "string" ? mode : event;
   const scalars: Record<string, number> = {};
   for (const [name, value] of Object.entries(values)) {
+    if (counters.has(name)) continue;
     if (typeof value === "number" && Number.isFinite(value)) scalars[`${group}/${name}`] = value;
     else if (typeof value === "object" && value !== null && "mean" in value && typeof value.mean === "number") scalars[`${group}/${name}`] = value.mean;
     else if (name === "seconds" && typeof value === "object" && value !== null) {

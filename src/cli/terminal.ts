@@ -1,5 +1,3 @@
-import { stripVTControlCharacters } from "node:util";
-
 /** Writes one line to standard output. */
 export function printLine(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -8,11 +6,6 @@ export function printLine(line: string): void {
 /** Writes one line to the error stream, where progress and failures go. */
 export function printError(line: string): void {
   process.stderr.write(`${line}\n`);
-}
-
-/** Writes a usage text, which citty colours whether or not a terminal reads it. */
-export function printUsage(text: string): void {
-  printLine(process.stdout.isTTY ? text : stripVTControlCharacters(text));
 }
 
 /** Names and values in two columns. */

@@ -14,7 +14,8 @@ export const avoidModes: readonly string[] = Object.freeze(
 /** The sets of DPPO: two modes that part after the second row, into neighbouring gaps (M1) or ever further ones. */
 export const avoidSets = Object.freeze({ M1: ["125", "126"], M2: ["125", "127"], M3: ["125", "128"], all: avoidModes });
 
-const schema = v.strictObject({
+/** The schema of {@link AvoidDemonstrationOptions}. */
+export const avoidDemonstrationSchema = v.strictObject({
   /** Modes that take turns, episode by episode: a set of DPPO, `all` 24, or a list. Default M1. */
   modes: v.optional(
     v.union([
@@ -36,7 +37,7 @@ const schema = v.strictObject({
 });
 
 /** Options of {@link demonstrateAvoid}. */
-export interface AvoidDemonstrationOptions extends v.InferInput<typeof schema> {
+export interface AvoidDemonstrationOptions extends v.InferInput<typeof avoidDemonstrationSchema> {
   /** Options of the environment that the demonstrations are recorded in: its reward, observation delay, height, physics. */
   readonly environment?: Pick<AvoidOptions, "reward" | "sparse" | "observationDelay" | "height" | "physics">;
   /** Stops between two batches of episodes. */
@@ -71,7 +72,7 @@ const deadZone = 0.0046;
  */
 export async function* demonstrateAvoid(options: AvoidDemonstrationOptions = {}): AsyncGenerator<Demonstration, void, undefined> {
   const { environment, signal, ...rest } = options;
-  const { modes: chosen, episodes, seed, pairing } = parseOptions(schema, rest, "demonstrateAvoid");
+  const { modes: chosen, episodes, seed, pairing } = parseOptions(avoidDemonstrationSchema, rest, "demonstrateAvoid");
   const modes = typeof chosen === "string" ? avoidSets[chosen] : chosen;
   const total = episodes ?? 4 * modes.length;
   for (let first = 0; first < total; first += batchCount) {

@@ -9,7 +9,8 @@ import { Space, type ChunkResult, type Coordinate, type EpisodeOutcome, type Ima
 const tableMetres = finiteNumber(-2, 2);
 const yesOrNo = v.boolean("It must be true or false.");
 
-const schema = v.pipe(
+/** The schema of {@link AvoidOptions}. */
+export const avoidSchema = v.pipe(
   v.strictObject({
     ...batchOptions,
     /** `arm` (default): the seven joints under their controller, 35 steps of 1 ms. `planar`: a fitted point, about 2 mm off and many times faster. */
@@ -33,10 +34,10 @@ const schema = v.pipe(
 );
 
 /** Options of {@link createAvoid}. */
-export type AvoidOptions = v.InferInput<typeof schema>;
+export type AvoidOptions = v.InferInput<typeof avoidSchema>;
 
 /** The options that define an Avoid environment, resolved. */
-export type AvoidSettings = Readonly<Omit<v.InferOutput<typeof schema>, "memory" | "threads">>;
+export type AvoidSettings = Readonly<Omit<v.InferOutput<typeof avoidSchema>, "memory" | "threads">>;
 
 const observations: readonly Coordinate[] = [
   { name: "desiredX", low: 0.2, high: 0.8, unit: "m" },
@@ -72,7 +73,7 @@ type PoseRow = readonly [number, number, number, number, number, number, number]
  * const { observations } = await env.reset();
  */
 export async function createAvoid(options: AvoidOptions = {}): Promise<Avoid> {
-  const { memory, threads, ...settings } = parseOptions(schema, options, "createAvoid");
+  const { memory, threads, ...settings } = parseOptions(avoidSchema, options, "createAvoid");
   const actionSpace = new Space([
     { name: "incrementX", low: -0.0125, high: 0.0125, unit: "m" },
     { name: "incrementY", low: -0.0125, high: 0.0125, unit: "m" },

@@ -6,7 +6,8 @@ import type { Demonstration } from "./demonstration.js";
 import { Physics } from "./physics.js";
 import { createPushT } from "./pusht.js";
 
-const schema = v.strictObject({
+/** The schema of {@link PushTDemonstrationOptions}. */
+export const pushtDemonstrationSchema = v.strictObject({
   /** Demonstrations to yield. */
   count: v.optional(wholeNumber(1, 1_000_000), 1),
   /** Seed of the first start; every further attempt takes the next seed (modulo 2^32). */
@@ -24,7 +25,7 @@ const schema = v.strictObject({
 });
 
 /** Options of {@link demonstratePushT}. */
-export type PushTDemonstrationOptions = v.InferInput<typeof schema> & {
+export type PushTDemonstrationOptions = v.InferInput<typeof pushtDemonstrationSchema> & {
   /** Stops between two episodes. */
   readonly signal?: AbortSignal;
 };
@@ -41,7 +42,7 @@ export type PushTDemonstrationOptions = v.InferInput<typeof schema> & {
  */
 export async function* demonstratePushT(options: PushTDemonstrationOptions = {}): AsyncGenerator<Demonstration, void, undefined> {
   const { signal, ...rest } = options;
-  const { count, seed, keepFailures, ...settings } = parseOptions(schema, rest, "demonstratePushT");
+  const { count, seed, keepFailures, ...settings } = parseOptions(pushtDemonstrationSchema, rest, "demonstratePushT");
   const { successCoverage, maxSteps, resetOrder } = settings;
   const memory = new LinearMemory();
   const physics = await Physics.open(memory);

@@ -8,7 +8,8 @@ import { Space, type ChunkResult, type Coordinate, type EpisodeOutcome, type Ima
 
 const worldPx = finiteNumber(-10_000, 10_000);
 
-const schema = v.pipe(
+/** The schema of {@link PushTOptions}. */
+export const pushtSchema = v.pipe(
   v.strictObject({
     ...batchOptions,
     /**
@@ -49,7 +50,7 @@ const schema = v.pipe(
 );
 
 /** Options of {@link createPushT}. */
-export type PushTOptions = v.InferInput<typeof schema>;
+export type PushTOptions = v.InferInput<typeof pushtSchema>;
 
 const episodeColumns = ["maxCoverage", "coverage", "boxSteps", "boxOverlapSteps", "contactSteps"] as const;
 
@@ -100,7 +101,7 @@ export interface PushTImageOptions {
  * const { observations } = await env.reset();
  */
 export async function createPushT(options: PushTOptions = {}): Promise<PushT> {
-  const { memory, threads, ...settings } = parseOptions(schema, options, "createPushT");
+  const { memory, threads, ...settings } = parseOptions(pushtSchema, options, "createPushT");
   const actionSpace = new Space([
     { name: "targetX", low: 0, high: 512, unit: "px" },
     { name: "targetY", low: 0, high: 512, unit: "px" },
@@ -130,7 +131,7 @@ export async function createPushT(options: PushTOptions = {}): Promise<PushT> {
 }
 
 /** The options that define a Push-T environment, resolved. */
-export type PushTSettings = Readonly<Omit<v.InferOutput<typeof schema>, "memory" | "threads">>;
+export type PushTSettings = Readonly<Omit<v.InferOutput<typeof pushtSchema>, "memory" | "threads">>;
 
 /** E Push-T environments; see {@link createPushT}. Bits of its `stepFlags`: {@link pushtStepFlags}. */
 export class PushT extends BatchEnvironment<PushTSettings> {

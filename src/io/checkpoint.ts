@@ -3,7 +3,7 @@ import { readSafetensors, writeSafetensors, type Safetensors } from "./safetenso
 
 /** Where a state stands in its run, kept in the same file so that the two cannot part. */
 export interface CheckpointPlace {
-  /** The last iteration or epoch that the state has learned from. */
+  /** The last iteration, or in pre-training gradient step, that the log tells of and the state has learned from. */
   readonly iteration: number;
   /** How good the policy was there, more is better, rank before value; absent where nothing was measured. */
   readonly score?: readonly [rank: number, value: number];

@@ -44,18 +44,20 @@ function isRecord(value: unknown): value is RunRecord {
   return typeof value === "object" && value !== null && "event" in value && typeof value.event === "string";
 }
 
+/** Where in its run a record belongs: its iteration, or in pre-training its gradient step; undefined where it tells none. */
+export function placeOf({ event, iteration, step, when }: RunRecord): number | "before" | "after" | undefined {
+  const place = event === "evaluation" ? when : event === "epoch" ? step : iteration;
+  return typeof place === "number" || place === "before" || place === "after" ? place : undefined;
+}
+
 /**
- * What a log keeps when its run goes on from a checkpoint: everything up to and including iteration or epoch `last`, so that the
- * steps that are now done again do not stand there twice.
+ * What a log keeps when its run goes on from a checkpoint: everything up to and including the place `last`, so that what is now
+ * done again does not stand there twice.
  */
 export function cutRunLog(records: readonly RunRecord[], last: number): readonly RunRecord[] {
-  const place = ({ event, iteration, epoch, when }: RunRecord): unknown => {
-    if (event === "evaluation") return when === "before" ? -1 : when;
-    return event === "epoch" ? epoch : iteration;
-  };
   return records.filter((record) => {
-    const at = place(record);
+    const place = placeOf(record);
     // An evaluation "after" belongs to the end that the run had and will have anew.
-    return typeof at === "number" ? at <= last : at === undefined;
+    return place === undefined || place === "before" || (place !== "after" && place <= last);
   });
 }

@@ -84,7 +84,7 @@ describe("the command line", () => {
 
   test("quickstart refuses a count that is none", async () => {
     const { code, errors } = await difftune("quickstart", "--steps", "many");
-    expect({ code, errors }).toEqual({ code: 2, errors: 'difftune: --steps is "many". It must be a whole number from 1 to 1000000.\n' });
+    expect({ code, errors }).toEqual({ code: 2, errors: 'difftune: quickstart: option "steps" is "many". It must be a whole number from 1 to 1000000.\n' });
   });
 
   test("doctor prints a table for people", async () => {

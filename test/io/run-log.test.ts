@@ -37,6 +37,6 @@ describe("the log of a run", () => {
   test("is cut behind an iteration, with the evaluations that came later", () => {
     expect(cutRunLog(records, 1)).toEqual(records.slice(0, 4));
     expect(cutRunLog(records, -1)).toEqual(records.slice(0, 1));
-    expect(cutRunLog([{ event: "epoch", epoch: 3 }, { event: "epoch", epoch: 4 }, { event: "note" }], 3)).toEqual([{ event: "epoch", epoch: 3 }, { event: "note" }]);
+    expect(cutRunLog([{ event: "epoch", epoch: 1, step: 3 }, { event: "epoch", epoch: 1, step: 4 }, { event: "note" }], 3)).toEqual([{ event: "epoch", epoch: 1, step: 3 }, { event: "note" }]);
   });
 });
