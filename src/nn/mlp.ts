@@ -103,6 +103,7 @@ function recordNormBackward(pass: Pass, norm: NormTape, dy: Tensor, rows: number
   const { input: x, moments } = norm;
   const shape = { rows, columns: norm.size };
   layerNormBackward(pass.program, { dy, x, weight: pass.value(`${norm.name}.weight`), moments, addend, dx }, shape);
+  if (!pass.hasGradients) return dx;
   layerNormBackwardWeight(pass.program, {
     dy, x, moments, dweight: pass.gradient(`${norm.name}.weight`), dbias: pass.gradient(`${norm.name}.bias`),
   }, shape);

@@ -61,6 +61,11 @@ export class Pass {
     return this.layout.view(this.#values, name);
   }
 
+  /** Whether gradients of parameters are wanted; where not, a backward pass gives that of its input alone. */
+  get hasGradients(): boolean {
+    return this.#gradients !== undefined;
+  }
+
   /** Where the gradient of a parameter goes. */
   gradient(name: string): Tensor {
     if (this.#gradients === undefined) throw new DifftuneError("INVARIANT", `This pass records no gradients (${name}).`);
@@ -114,8 +119,9 @@ export class Pass {
     });
   }
 
-  /** Records the gradients of weight and bias. */
+  /** Records the gradients of weight and bias, where they are wanted. */
   linearBackwardWeight(layer: LinearLayer, tensors: { readonly dy: Tensor; readonly x: Tensor }, rows: number): void {
+    if (!this.hasGradients) return;
     linearBackwardWeight(this.program, {
       ...tensors,
       dWeight: this.gradient(`${layer.name}.weight`),

@@ -4,6 +4,7 @@ import { createCritic, type CriticOptions } from "../../src/nn/critic.js";
 import { createDiffusionMlp, type DiffusionMlpOptions } from "../../src/nn/diffusion-mlp.js";
 import { createMlp, type MlpOptions } from "../../src/nn/mlp.js";
 import { ParameterLayout } from "../../src/nn/parameters.js";
+import { createQCritic, type QCriticOptions } from "../../src/nn/q-critic.js";
 import { createStochasticMlp, type StochasticMlpOptions } from "../../src/nn/stochastic-mlp.js";
 
 type Wrong = Readonly<Record<string, unknown>>;
@@ -19,6 +20,14 @@ const cases: readonly (readonly [owner: string, valid: Wrong, make: (options: Wr
     [{ isResidual: 1 }, "isResidual"],
     [{ useLayerNorm: "no" }, "useLayerNorm"],
     [{ residual: false }, "residual"],
+  ]],
+  ["createQCritic", { conditionWidth: 4, actionWidth: 8 } satisfies QCriticOptions, (options) => createQCritic(options as unknown as QCriticOptions), [
+    [{ actionWidth: 0 }, "actionWidth"],
+    [{ conditionWidth: "4" }, "conditionWidth"],
+    [{ hidden: [8, 0] }, "hidden.1"],
+    [{ activation: "foo" }, "activation"],
+    [{ useLayerNorm: "no" }, "useLayerNorm"],
+    [{ isResidual: true }, "isResidual"],
   ]],
   ["createDiffusionMlp", { actionSize: 2, horizon: 4, conditionWidth: 4 } satisfies DiffusionMlpOptions, (options) => createDiffusionMlp(options as unknown as DiffusionMlpOptions), [
     [{ actionSize: undefined }, "actionSize"],
