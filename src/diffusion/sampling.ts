@@ -35,7 +35,10 @@ export interface SamplingOptions {
   readonly isDeterministic: boolean;
 }
 
-/** Records a whole denoising chain of a batch: one program, no read-back (spec 1.5 to 1.7). */
+/**
+ * Records a whole denoising chain of a batch: one program, no read-back (spec 1.5 to 1.7). Gives the latents [B, width] that
+ * the steps started from, noisiest first.
+ */
 export function recordSampling(
   program: ProgramRecorder,
   denoiser: Denoiser,
@@ -43,7 +46,7 @@ export function recordSampling(
   tables: ProcessTables,
   tensors: SamplingTensors,
   options: SamplingOptions,
-): void {
+): readonly Tensor[] {
   const { rows, tunedSteps, recordedSteps = tunedSteps, isDeterministic } = options;
   const { width } = denoiser;
   const n = process.stepCount;
@@ -73,7 +76,9 @@ export function recordSampling(
   const slots = recordedSteps + 1;
   let x = program.temporary([rows, width], "latent");
   affineColumns(program, { src: tensors.noise, dst: x }, { rows, columns: width, srcOffset: from * width });
+  const latents: Tensor[] = [];
   for (let step = 0; step < n; step++) {
+    latents.push(x);
     const isLast = step === n - 1;
     const prediction = network(step)(x, step);
     const next = isLast ? tensors.chunk : program.temporary([rows, width], `latent ${step + 1}`);
@@ -104,4 +109,5 @@ export function recordSampling(
     });
     x = next;
   }
+  return latents;
 }

@@ -2,6 +2,7 @@ import type { Device } from "../engine/device.js";
 import type { Launch, ProgramRecorder } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
 import { adamStateLength, adamw, type adamwSpec } from "../kernels/optim/adamw.js";
+import { accumulate } from "../kernels/optim/ema.js";
 import { gradientNorm, gradientNormLength } from "../kernels/optim/gradient-norm.js";
 import type { ParameterLayout } from "./parameters.js";
 
@@ -51,6 +52,16 @@ export function createTrained(device: Device, layout: ParameterLayout, values: F
 export function freeTrained(device: Device, trained: Trained): void {
   const { values, gradients, firstMoments, secondMoments, optimiserState } = trained;
   for (const tensor of [values, gradients, firstMoments, secondMoments, optimiserState]) device.free(tensor);
+}
+
+/**
+ * Records sum += addend for flat gradients of a layout. Parameter by parameter: the gaps between them are undefined in a
+ * temporary, and must stay zero in the sum.
+ */
+export function accumulateGradients(program: ProgramRecorder, layout: ParameterLayout, addend: Tensor, sum: Tensor): void {
+  for (const { name, isTrained } of layout.parameters) {
+    if (isTrained) accumulate(program, { addend: layout.view(addend, name), sum: layout.view(sum, name) });
+  }
 }
 
 /**

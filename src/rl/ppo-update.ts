@@ -10,10 +10,9 @@ import { ppoGather } from "../kernels/rl/ppo-gather.js";
 import { ppoLoss, ppoSchedule, ppoStatistics, type ClipSchedule } from "../kernels/rl/ppo-loss.js";
 import { valueLoss } from "../kernels/rl/value-loss.js";
 import { rowGather } from "../kernels/nn/row-gather.js";
-import { accumulate } from "../kernels/optim/ema.js";
 import type { Critic } from "../nn/critic.js";
 import type { Denoiser } from "../nn/denoiser.js";
-import type { Trained } from "../nn/trained.js";
+import { accumulateGradients, type Trained } from "../nn/trained.js";
 
 /** Options of the PPO objective over denoising chains (spec 9); what is null is off. */
 export interface PpoOptions {
@@ -158,13 +157,7 @@ export function recordPpoLoss(
     });
     lossStatistics(program, partials, obeyed, { at: ppoUpdateStatistics.indexOf("cloningLoss") });
     imitated.backward(dImitated);
-    // Parameter by parameter: the gaps between them are undefined in a temporary, and must stay zero in the sum.
-    for (const { name, isTrained } of denoiser.layout.parameters) {
-      if (!isTrained) continue;
-      accumulate(program, {
-        addend: denoiser.layout.view(gradients, name), sum: denoiser.layout.view(tensors.actor.gradients, name),
-      });
-    }
+    accumulateGradients(program, denoiser.layout, gradients, tensors.actor.gradients);
   }
 
   const values = critic.forward(program, tensors.critic.values, tensors.critic.gradients, batch.state, S);

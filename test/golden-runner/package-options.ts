@@ -1,6 +1,7 @@
 import { DiffusionProcess } from "../../src/diffusion/process.ts";
 import type { CriticOptions } from "../../src/nn/critic.ts";
 import type { DiffusionMlpOptions } from "../../src/nn/diffusion-mlp.ts";
+import type { QCriticOptions } from "../../src/nn/q-critic.ts";
 import type { StochasticMlpOptions } from "../../src/nn/stochastic-mlp.ts";
 import { activationOf, diffusionMlpOptions, type CriticArguments, type NetworkArguments } from "./networks.ts";
 import { samplerOf, stepOptionsOf, type ModelArguments, type StochasticCase } from "./policies.ts";
@@ -29,6 +30,17 @@ export function criticOptionsOf(args: CriticArguments): CriticOptions {
     hidden: args.mlp_dims,
     activation: activationOf(args.activation_type ?? "Mish"),
     isResidual: args.residual_style ?? false,
+    useLayerNorm: args.use_layernorm ?? false,
+  };
+}
+
+/** The package's options of a pair of critics from the constructor arguments of the original, which makes them plain. */
+export function qCriticOptionsOf(args: CriticArguments & { readonly action_dim: number; readonly action_steps: number }): QCriticOptions {
+  return {
+    conditionWidth: args.cond_dim,
+    actionWidth: args.action_dim * args.action_steps,
+    hidden: args.mlp_dims,
+    activation: activationOf(args.activation_type ?? "Mish"),
     useLayerNorm: args.use_layernorm ?? false,
   };
 }

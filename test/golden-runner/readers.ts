@@ -1,6 +1,7 @@
 import type { Reader } from "./reader.ts";
 import { readActivations } from "./readers/activations.ts";
 import { readDataset } from "./readers/dataset.ts";
+import { readBaselines } from "./readers/baselines.ts";
 import { readFdpp } from "./readers/fdpp.ts";
 import { readKl } from "./readers/gaussian-kl.ts";
 import { readAlignmentNet, readDiffusionMlp } from "./readers/networks.ts";
@@ -23,6 +24,7 @@ const families: Readonly<Record<string, Reader>> = {
   "dppo/sampling_logprob": readSampling,
   "dppo/ppo_loss": readPpo,
   "dppo/pretrain": readPretraining,
+  "dppo/baselines": readBaselines,
   "dppo/dataset": readDataset,
   "alignment/bt": (golden, device, comparison) => {
     const hasMembers = golden.groups().some((name) => /^member\d+$/.test(name));

@@ -39,25 +39,41 @@ export function denoiseMeanBackward(
   return Float64Array.from(x, (_, i) => dmean[i]! * meanAndSlope(x[i]!, output[i]!, step, options).slope);
 }
 
-function meanAndSlope(x: number, e: number, step: DenoisingStep, options: StepOptions): { mean: number; slope: number } {
+/** dx[i] = dmean[i] · ∂mean[i]/∂x[i], the network output being held. */
+export function denoiseMeanBackwardInput(
+  dmean: ArrayLike<number>,
+  x: ArrayLike<number>,
+  output: ArrayLike<number>,
+  step: DenoisingStep,
+  options: StepOptions,
+): Float64Array {
+  return Float64Array.from(x, (_, i) => dmean[i]! * meanAndSlope(x[i]!, output[i]!, step, options).slopeOfX);
+}
+
+function meanAndSlope(x: number, e: number, step: DenoisingStep, options: StepOptions): { mean: number; slope: number; slopeOfX: number } {
   const raw = options.prediction === "noise" ? step.x0FromX * x - step.x0FromNoise * e : e;
   const rawSlope = options.prediction === "noise" ? -step.x0FromNoise : 1;
   const [x0, x0Gate] = clamp(raw, options.x0Clip);
   const x0Slope = rawSlope * x0Gate;
+  const x0SlopeOfX = options.prediction === "noise" ? step.x0FromX * x0Gate : 0;
   let noise = e;
   let noiseSlope = 1;
+  let noiseSlopeOfX = 0;
   if (options.sampler === "ddim" && options.x0Clip !== null) {
     noise = (step.x0FromX * x - x0) / step.x0FromNoise;
     noiseSlope = -x0Slope / step.x0FromNoise;
+    noiseSlopeOfX = (step.x0FromX - x0SlopeOfX) / step.x0FromNoise;
   }
   if (options.sampler === "ddim") {
     const [clamped, gate] = clamp(noise, options.noiseClip);
     noise = clamped;
     noiseSlope *= gate;
+    noiseSlopeOfX *= gate;
   }
   return {
     mean: step.meanFromX0 * x0 + step.meanFromX * x + step.meanFromNoise * noise,
     slope: step.meanFromX0 * x0Slope + step.meanFromNoise * noiseSlope,
+    slopeOfX: step.meanFromX0 * x0SlopeOfX + step.meanFromX + step.meanFromNoise * noiseSlopeOfX,
   };
 }
 
