@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
  * Fills the tables of options in README.md from the documentation comments of the sources: `npm run options-tables`.
- * A table stands between `<!-- options <Interface> <file> -->` and `<!-- end -->`.
+ * A table stands between `<!-- options <Interface or schema> <file> -->` and `<!-- end -->`. An interface is documented by the
+ * comments of its properties, a schema by the descriptions of its entries.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -15,9 +16,32 @@ function cell(text) {
   return text.replace(/\s+/g, " ").replaceAll("|", "\\|").trim();
 }
 
-/** The properties of an interface: name, type, and its comment. */
+function find(node, isWanted) {
+  return isWanted(node) ? node : ts.forEachChild(node, (child) => find(child, isWanted));
+}
+
+const isCallOf = (name) => (node) => ts.isCallExpression(node) && node.expression.getText() === name;
+
+/** The entries of a strict schema: name, default, and what is said of it by `v.description` or the file's own `option`. */
+function tableOfSchema(name, tree) {
+  const declaration = find(tree, (node) => ts.isVariableDeclaration(node) && node.name.getText() === name);
+  const object = declaration && find(declaration, isCallOf("v.strictObject"));
+  if (object === undefined) throw new Error(`${tree.fileName} declares no schema ${name}.`);
+  const rows = object.arguments[0].properties.filter(ts.isPropertyAssignment).map((property) => {
+    const [schema, described] = property.initializer.arguments;
+    const text = find(described, ts.isStringLiteralLike)?.text;
+    if (text === undefined) throw new Error(`${tree.fileName}: nothing is said of ${name}.${property.name.getText()}.`);
+    const optional = isCallOf("v.optional")(schema);
+    const given = optional ? schema.arguments[1]?.getText() : undefined;
+    return `| \`${property.name.getText()}\`${optional ? "" : " (required)"} | ${given === undefined ? "" : `\`${cell(given)}\``} | ${cell(text)} |`;
+  });
+  return `| option | default | meaning |\n|---|---|---|\n${rows.join("\n")}`;
+}
+
+/** The properties of an interface: name, type, and its comment; or the entries of a schema. */
 async function tableOf(name, file) {
   const tree = ts.createSourceFile(file, await readFile(path.join(root, file), "utf8"), ts.ScriptTarget.Latest, true);
+  if (name.endsWith("Schema")) return tableOfSchema(name, tree);
   const declaration = tree.statements.find((statement) => ts.isInterfaceDeclaration(statement) && statement.name.text === name);
   if (declaration === undefined) throw new Error(`${file} declares no interface ${name}.`);
   const rows = declaration.members.filter(ts.isPropertySignature).map((member) => {

@@ -37,16 +37,6 @@ export {
 } from "./io/safetensors.js";
 export { loadStateDict, saveStateDict, type LoadOptions, type ParameterShape } from "./io/state-dict.js";
 export {
-  cloneBehaviour,
-  sampleChunks,
-  toyMixture,
-  type CloningEvent,
-  type CloningOptions,
-  type CloningSet,
-  type MixtureOptions,
-  type SampleChunksOptions,
-} from "./algorithms/cloning.js";
-export {
   createActingNoise,
   recordActing,
   recordActingNoise,

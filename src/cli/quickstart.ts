@@ -1,13 +1,13 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import * as v from "valibot";
-import { cloneBehaviour, sampleChunks, toyMixture, type CloningEvent } from "../algorithms/cloning.js";
+import { pretrain, type PretrainEvent } from "../algorithms/pretrain.js";
 import { wholeNumber } from "../core/options.js";
-import { DiffusionProcess } from "../diffusion/process.js";
+import { PhiloxStream } from "../core/philox.js";
+import { DatasetBuilder, type Dataset } from "../data/dataset.js";
 import { createDevice } from "../engine/create-device.js";
 import type { Device } from "../engine/device.js";
 import { encodePng } from "../envs/drawing/encode.js";
-import { createDiffusionMlp } from "../nn/diffusion-mlp.js";
 import { exitCodes, type Command } from "./command.js";
 import { pathOption, sharedOptions } from "./options.js";
 import { ProgressLine } from "./progress.js";
@@ -22,6 +22,7 @@ const sampleRows = 1024;
 const denoisingSteps = 20;
 
 const hidden = [128, 128, 128];
+const batchSize = 256;
 const rate = 5e-3;
 
 /** What counts as learned: every mode found, and few samples between them. The best possible denoiser gets 0.94 in 20 steps. */
@@ -50,29 +51,41 @@ function judge(points: ArrayLike<number>): Judgement {
   return { modesFound: counts.filter((count) => count >= rows / modes / 2).length, nearShare: near / rows };
 }
 
-function describe({ step, steps, loss }: CloningEvent, startedMs: number): string {
-  const perStep = (performance.now() - startedMs) / step;
-  return `training: step ${step} of ${steps}, loss ${loss.toFixed(4)}, ${perStep.toFixed(1)} ms a step`;
+/** Points of the ring, as decisions without a state to decide from. */
+function ring(seed: number): Dataset {
+  const { modes, radius, spread } = mixture;
+  const random = new PhiloxStream(seed, 0);
+  const builder = new DatasetBuilder({ environment: "ring", options: mixture, observationNames: ["nothing"], actionNames: ["x", "y"] });
+  const actions = new Float32Array(2 * dataRows);
+  for (let row = 0; row < dataRows; row++) {
+    const angle = (2 * Math.PI * random.below(modes)) / modes;
+    actions[2 * row] = radius * Math.cos(angle) + spread * random.normal();
+    actions[2 * row + 1] = radius * Math.sin(angle) + spread * random.normal();
+  }
+  const observations = new Float32Array(dataRows);
+  builder.add({ observations, actions, rewards: new Float32Array(dataRows), seed, success: true, label: "" });
+  return builder.build();
+}
+
+function describe({ step, steps, loss, seconds }: PretrainEvent): string {
+  return `training: step ${step} of ${steps}, loss ${loss.toFixed(4)}, ${((1000 * seconds) / step).toFixed(1)} ms a step`;
 }
 
 async function train(device: Device, steps: number, seed: number): Promise<{ data: Float32Array; samples: Float32Array }> {
-  const denoiser = createDiffusionMlp({ actionSize: 2, horizon: 1, conditionWidth: 1, hidden });
-  const process = new DiffusionProcess({ denoisingSteps });
-  const set = toyMixture(dataRows, seed, mixture);
+  const data = ring(seed);
   const progress = new ProgressLine();
-  const started = performance.now();
-  const training = cloneBehaviour(device, denoiser, process, set, { steps, seed, rate });
-  let last: CloningEvent | undefined;
-  for (;;) {
-    const next = await training.next();
-    if (next.done === true) {
-      if (last !== undefined) progress.end(describe(last, started));
-      const samples = await sampleChunks(device, denoiser, process, next.value, new Float32Array(sampleRows), { seed });
-      return { data: set.chunks.subarray(0, 2 * sampleRows), samples };
-    }
-    last = next.value;
-    progress.show(describe(last, started));
-  }
+  const training = pretrain(device, data, {
+    horizon: 1,
+    network: { kind: "diffusion-mlp", hidden, process: { denoisingSteps } },
+    batchSize, rate, seed,
+    epochs: Math.ceil((steps * batchSize) / dataRows),
+  });
+  let last: PretrainEvent | undefined;
+  for await (const event of training) progress.show(describe((last = event)));
+  if (last !== undefined) progress.end(describe(last));
+  const policy = await training.policy();
+  using actor = await policy.on(device, { count: sampleRows, seed });
+  return { data: data.actions.subarray(0, 2 * sampleRows), samples: await actor.act(new Float32Array(sampleRows)) };
 }
 
 const schema = v.strictObject({

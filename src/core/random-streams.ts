@@ -3,14 +3,10 @@
  * so that what one consumer draws does not depend on another.
  */
 export const randomStreams = {
-  /** Rows of a training batch drawn with replacement. */
-  batch: 1,
   /** Denoising times of a training batch. */
   time: 2,
   /** Noise of a training batch. */
   noise: 3,
-  /** Noise of {@link sampleChunks}. */
-  sample: 4,
   /** Noise with which a policy acts. */
   acting: 5,
   /** Uniform numbers by which a mixture picks its component while acting. */
