@@ -47,6 +47,8 @@ export {
   type ActingTensors,
 } from "./diffusion/acting.js";
 export { pretrain, pretrainSchema, type PretrainEvent, type PretrainOptions, type PretrainSample } from "./algorithms/pretrain.js";
+export { dppo, dppoSchema, type DppoOptions } from "./algorithms/dppo.js";
+export { ppo, ppoSchema, type PpoTrainingOptions } from "./algorithms/ppo.js";
 export { forwardLikelihood, inferLikelihood, type LikelihoodTape, type Transitions } from "./diffusion/likelihood.js";
 export { recordCloningLoss, type CloningTensors } from "./diffusion/cloning-loss.js";
 export {
@@ -88,4 +90,6 @@ export { chainOf, type ChainOptions, type DenoisingChain } from "./rl/denoising-
 export { episodeStatistics, type EpisodeRecord, type EpisodeStatistics } from "./rl/episode-statistics.js";
 export { evaluate, evaluateSchema, type Acting, type EvaluateOptions, type Evaluation, type Failure, type Trajectory } from "./rl/evaluation.js";
 export { ppoUpdateStatistics, recordMinibatch, recordPpoLoss, type PpoModel, type PpoOptions, type Rollout } from "./rl/ppo-update.js";
+export { decodeTrainingState, encodeTrainingState, type TrainingState } from "./rl/training-state.js";
 export type { IterationEvent, IterationSeconds, Training } from "./rl/training.js";
+export { recordUpdateStep, type UpdateStep, type UpdateStepTensors } from "./rl/update-step.js";

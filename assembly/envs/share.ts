@@ -52,7 +52,7 @@ function takeGrains(job: usize): void {
   }
 }
 
-/** Runs a job on the calling thread and the workers of its team. The host has set the counter to 0 and checked the actions. */
+/** Runs a job on the calling thread and the workers of its team. The host has set the counter to the first row and checked the actions. */
 export function run(job: usize): void {
   const control = <usize>load<u32>(job, JOB_CONTROL);
   const threads = load<u32>(control, THREADS);

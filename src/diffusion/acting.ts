@@ -59,9 +59,9 @@ export interface ActingTensors {
   /** Tables of the process, of the same kind of sampling; undefined for Gaussian and mixture policies. */
   readonly tables: ProcessTables | undefined;
   readonly noise: ActingNoise;
-  /** Observation stacks in units of the environment [E, To·D]. */
+  /** Observation stacks of the rows that act, in units of the environment [rows, To·D]. */
   readonly observations: Tensor;
-  /** Receives the executed actions in units of the environment [E, Ta·A]. */
+  /** Receives their executed actions in units of the environment [rows, Ta·A]. */
   readonly actions: Tensor;
   /** Receives what was decided, for learning: in slot s, rows s·E to (s+1)·E. */
   readonly record?: {
@@ -74,7 +74,7 @@ export interface ActingTensors {
 
 /** Options of {@link recordActing}. */
 export interface ActingOptions {
-  /** Rows that act: `rows` of E, from `from` on. */
+  /** Rows that act: `rows` of the E that noise and record have, from `from` on. */
   readonly rows: number;
   readonly from: number;
   readonly of: number;
@@ -83,21 +83,35 @@ export interface ActingOptions {
   readonly isDeterministic: boolean;
 }
 
+/** Records the normalisation of observation stacks [rows, To·D], written from row `firstRow` on; move them with `update({ dstOffset })`. */
+export function recordNormalised(
+  program: ProgramRecorder,
+  policy: Policy,
+  buffers: { readonly src: Tensor; readonly dst: Tensor },
+  options: { readonly rows: number; readonly firstRow?: number },
+): Launch<{ readonly dstOffset: "u32" }> {
+  const { conditionWidth, normaliser } = policy;
+  return affineColumns(program, { ...buffers, map: mapOf(program, normaliser.observationMap, "observation") }, {
+    rows: options.rows,
+    columns: conditionWidth,
+    dstOffset: (options.firstRow ?? 0) * conditionWidth,
+    limit: normaliser.kind === "furniture" ? furnitureClamp : null,
+  });
+}
+
+function mapOf(program: ProgramRecorder, { scale, offset }: { readonly scale: Float64Array; readonly offset: Float64Array }, label: string): { scale: Tensor; shift: Tensor } {
+  return { scale: program.constant(scale, `${label} scale`), shift: program.constant(offset, `${label} shift`) };
+}
+
 /**
  * Records one decision of a batch: normalise, sample, restore the executed actions to units of the environment, and keep
  * what learning needs. No read-back. `moveTo` chooses the slot of the record for the runs that follow.
  */
-export function recordActing(program: ProgramRecorder, policy: Policy, tensors: ActingTensors, options: ActingOptions): { moveTo(slot: number): void } {
+export function recordActing(program: ProgramRecorder, policy: Policy, tensors: ActingTensors, options: ActingOptions): { readonly moveTo: (slot: number) => void } {
   const { rows, from, of, tunedSteps, isDeterministic } = options;
   const { conditionWidth, chunkWidth, actionSize, chunking, normaliser, model } = policy;
-  const map = ({ scale, offset }: { readonly scale: Float64Array; readonly offset: Float64Array }, label: string): { scale: Tensor; shift: Tensor } => ({
-    scale: program.constant(scale, `${label} scale`),
-    shift: program.constant(offset, `${label} shift`),
-  });
   const state = program.temporary([rows, conditionWidth], "states");
-  affineColumns(program, { src: tensors.observations, dst: state, map: map(normaliser.observationMap, "observation") }, {
-    rows, columns: conditionWidth, srcOffset: from * conditionWidth, limit: normaliser.kind === "furniture" ? furnitureClamp : null,
-  });
+  recordNormalised(program, policy, { src: tensors.observations, dst: state }, { rows });
 
   const chunk = program.temporary([rows, chunkWidth], "chunks");
   let chain = chunk;
@@ -117,8 +131,8 @@ export function recordActing(program: ProgramRecorder, policy: Policy, tensors: 
   }
 
   const executed = chunking.actionSteps * actionSize;
-  affineColumns(program, { src: chunk, dst: tensors.actions, map: map(normaliser.actionMap, "action") }, {
-    rows, columns: executed, srcOffset: chunking.firstAction * actionSize, srcStride: chunkWidth, dstOffset: from * executed,
+  affineColumns(program, { src: chunk, dst: tensors.actions, map: mapOf(program, normaliser.actionMap, "action") }, {
+    rows, columns: executed, srcOffset: chunking.firstAction * actionSize, srcStride: chunkWidth,
   });
   if (tensors.record === undefined) return { moveTo: () => undefined };
   const { states, chains } = tensors.record;

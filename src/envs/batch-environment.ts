@@ -1,3 +1,4 @@
+import type { LinearMemory } from "../core/linear-memory.js";
 import type { Batch } from "./batch.js";
 import type { ChunkResult, EpisodeOutcome, Image, Space, VectorEnvironment } from "./environment.js";
 
@@ -58,6 +59,10 @@ export abstract class BatchEnvironment<Settings extends BatchEnvironmentSettings
     return this.batch.result;
   }
 
+  get memory(): LinearMemory {
+    return this.batch.memory;
+  }
+
   /** Threads that simulate. */
   get threads(): number {
     return this.batch.threads;
@@ -83,7 +88,11 @@ export abstract class BatchEnvironment<Settings extends BatchEnvironmentSettings
   }
 
   stepChunk(actions: Float32Array): ChunkResult | Promise<ChunkResult> {
-    return this.batch.stepChunk(actions);
+    return this.batch.stepChunk(actions, 0, this.count);
+  }
+
+  stepRows(actions: Float32Array, from: number, to: number): ChunkResult | Promise<ChunkResult> {
+    return this.batch.stepChunk(actions, from, to);
   }
 
   abstract outcome(index: number, episode?: "finished" | "running"): EpisodeOutcome;

@@ -94,6 +94,7 @@ export class Batch {
   readonly #content: Uint8Array;
   readonly #header: Uint32Array;
   readonly #nextWord: number;
+  readonly #countWord: number;
   readonly #statusWord: number;
   readonly #operationWord: number;
   readonly #useStartsWord: number;
@@ -158,12 +159,12 @@ export class Batch {
     for (let index = 0; index < count; index++) this.#seeds[index] = settings.seed + index;
     this.#operations = { reset: physics.constant("JOB_RESET"), step: physics.constant("JOB_STEP") };
     this.#nextWord = at("JOB_NEXT");
+    this.#countWord = at("JOB_COUNT");
     this.#statusWord = at("JOB_STATUS");
     this.#operationWord = at("JOB_OPERATION");
     this.#jobWords = memory.u32(job, physics.constant("JOB_BYTES") / 4);
     this.#jobWords[at("JOB_CONTROL")] = team?.control ?? 0;
     this.#jobWords[at("JOB_BATCH")] = pointer;
-    this.#jobWords[at("JOB_COUNT")] = count;
     const groups = Math.ceil(count / (this.threads * grainsPerThread) / kind.groupSize);
     const grain = Math.min(groups * kind.groupSize, Math.ceil(count / this.threads));
     this.#jobWords[at("JOB_GRAIN")] = grain;
@@ -242,7 +243,8 @@ export class Batch {
     return this.#resetAll(1);
   }
 
-  stepChunk(actions: Float32Array): ChunkResult | Promise<ChunkResult> {
+  /** Executes a chunk in environments `from` to `to`; the others stand still. */
+  stepChunk(actions: Float32Array, from: number, to: number): ChunkResult | Promise<ChunkResult> {
     this.#enter();
     const { count, actionSteps } = this.#settings;
     const { actionSpace } = this.#kind;
@@ -250,15 +252,21 @@ export class Batch {
     if (!this.#hasStarted) {
       throw new DifftuneError("ENVIRONMENT", `Environment "${this.#kind.name}" was stepped before its first reset.`, { hint: "Call reset() first." });
     }
-    if (actions !== this.actions) this.actions.set(actions);
+    if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= count)) {
+      throw new DifftuneError("SHAPE", `There are no environments ${from} to ${to}; there are ${count}.`, { expected: count, got: [from, to] });
+    }
+    if (actions !== this.actions) {
+      const width = actions.length / count;
+      this.actions.set(actions.subarray(from * width, to * width), from * width);
+    }
     if (this.#team === undefined) {
-      const status = this.#stepAlone(this.pointer, 0, count);
+      const status = this.#stepAlone(this.pointer, from, to);
       if (status !== 0) throw actionError(status - 1, actions[status - 1], actionSteps, actionSpace);
       return this.result;
     }
-    const status = this.#checkActions(this.pointer, 0, count);
+    const status = this.#checkActions(this.pointer, from, to);
     if (status !== 0) throw actionError(status - 1, actions[status - 1], actionSteps, actionSpace);
-    return this.#runTeam(this.#team, this.#operations.step)?.then(() => this.result) ?? this.result;
+    return this.#runTeam(this.#team, this.#operations.step, from, to)?.then(() => this.result) ?? this.result;
   }
 
   /** The state of all environments and the seeds to come; an environment made with the same options goes on from it. */
@@ -330,7 +338,7 @@ export class Batch {
     const { rewards, stepRewards, terminated, truncated, steps } = this.result;
     for (const values of [rewards, stepRewards, terminated, truncated, steps, this.stepFlags]) values.fill(0);
     if (this.#team === undefined) return this.#resetDone(this.#resetAlone(this.pointer, 0, this.#settings.count));
-    const pending = this.#runTeam(this.#team, this.#operations.reset);
+    const pending = this.#runTeam(this.#team, this.#operations.reset, 0, this.#settings.count);
     if (pending === undefined) return this.#resetDone(this.#jobWords[this.#statusWord]!);
     return pending.then(() => this.#resetDone(this.#jobWords[this.#statusWord]!));
   }
@@ -346,10 +354,11 @@ export class Batch {
   }
 
   /** Runs a job. Returns nothing when it is done already. */
-  #runTeam(team: ThreadTeam, operation: number): Promise<void> | undefined {
+  #runTeam(team: ThreadTeam, operation: number, from: number, to: number): Promise<void> | undefined {
     this.#jobWords[this.#operationWord] = operation;
     this.#jobWords[this.#statusWord] = 0;
-    this.#jobWords[this.#nextWord] = 0;
+    this.#jobWords[this.#nextWord] = from;
+    this.#jobWords[this.#countWord] = to;
     const pending = team.run(this.#job);
     if (pending === undefined) return undefined;
     this.#isBusy = true;

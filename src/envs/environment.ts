@@ -1,4 +1,5 @@
 import { DifftuneError } from "../core/errors.js";
+import type { LinearMemory } from "../core/linear-memory.js";
 import { nearestName } from "../core/options.js";
 
 /** One number of an observation or an action. */
@@ -164,6 +165,8 @@ export interface VectorEnvironment extends Disposable {
   readonly stepObservations?: Float32Array | undefined;
   /** [E, Ta, A]: a place to write actions to, so that `stepChunk(env.actions)` copies nothing. */
   readonly actions: Float32Array;
+  /** The linear memory that observations and actions lie in, if they do; an engine in the same memory copies nothing. */
+  readonly memory?: LinearMemory | undefined;
   /** The last result; the object that `reset` and `stepChunk` return. */
   readonly result: ChunkResult;
   /** Everything that defines the environment, resolved and frozen; stored with a policy. */
@@ -180,6 +183,11 @@ export interface VectorEnvironment extends Disposable {
    * anew at once. A wrong size, a NaN or an infinite action is refused before anything moves.
    */
   stepChunk(actions: Float32Array): ChunkResult | Promise<ChunkResult>;
+  /**
+   * Executes Ta actions in environments `from` to `to` alone, so that one half of a batch can be simulated while a policy
+   * decides for the other. `actions` and the result are those of all environments; the others' rows stay as they are.
+   */
+  stepRows?(actions: Float32Array, from: number, to: number): ChunkResult | Promise<ChunkResult>;
   /** The verdict on the last finished episode of environment `index`, or on the running one as it stands. */
   outcome(index: number, episode?: "finished" | "running"): EpisodeOutcome;
   /** Draws environment `index` as it stands. */

@@ -1,15 +1,19 @@
 import { DifftuneError } from "../core/errors.js";
+import { randomStreams } from "../core/random-streams.js";
 import type { Launch, ProgramRecorder } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
-import { forwardLikelihood, type Transitions } from "../diffusion/likelihood.js";
+import { forwardLikelihood, inferLikelihood, type Transitions } from "../diffusion/likelihood.js";
 import type { DiffusionProcess, ProcessTables } from "../diffusion/process.js";
+import { recordSampling } from "../diffusion/sampling.js";
 import { advantageStatistics, advantageStatisticsLength } from "../kernels/rl/advantage-statistics.js";
 import { cloningLoss } from "../kernels/rl/cloning-loss.js";
 import { lossStatistics } from "../kernels/rl/loss-statistics.js";
 import { ppoGather } from "../kernels/rl/ppo-gather.js";
 import { ppoLoss, ppoSchedule, ppoStatistics, type ClipSchedule } from "../kernels/rl/ppo-loss.js";
 import { valueLoss } from "../kernels/rl/value-loss.js";
-import { rowGather } from "../kernels/nn/row-gather.js";
+import { affineColumns } from "../kernels/nn/affine-columns.js";
+import { rowGather, type RowGatherOptions } from "../kernels/nn/row-gather.js";
+import { randomNormal } from "../kernels/rng/random.js";
 import type { Critic } from "../nn/critic.js";
 import type { Denoiser } from "../nn/denoiser.js";
 import { accumulateGradients, type Trained } from "../nn/trained.js";
@@ -43,8 +47,6 @@ export interface PpoOptions {
   readonly valueWeight?: number;
   /** Weight of the imitation of the frozen policy. Default 0. */
   readonly cloningWeight?: number;
-  /** The update stops once the approximate KL of a minibatch is above this; null (default) never stops. */
-  readonly targetKl?: number | null;
 }
 
 /** The networks of an update and the process they belong to. */
@@ -60,16 +62,12 @@ export interface PpoModel {
 }
 
 /** One minibatch. R transitions; S samples, S = R in `step` form and R / K' in `chain` form. */
-export interface PpoBatch {
+export interface PpoBatch extends ValueBatch {
   readonly transitions: Transitions;
   /** j of each transition, 0 the noisiest, u32 [R]. */
   readonly chainIndex: Tensor;
   /** Elementwise log-densities when the samples were drawn [R, width]. */
   readonly oldLogProb: Tensor;
-  /** States of the samples [S, conditionWidth]. */
-  readonly state: Tensor;
-  readonly returns: Tensor;
-  readonly oldValues: Tensor;
   readonly advantages: Tensor;
   /** Transitions of the frozen policy at the same states, imitated where `cloningWeight` is not 0. */
   readonly imitated?: { readonly transitions: Transitions; readonly rows: number } | undefined;
@@ -79,10 +77,8 @@ export interface PpoBatch {
 export const ppoUpdateStatistics = [...ppoStatistics, "valueLoss", "cloningLoss"] as const;
 
 /**
- * Records the losses of a minibatch and their gradients: actor and critic, forward and backward (spec 9.2, 9.3).
- * `recordSteps` records the optimisers' steps; it is called when the gradients are there and before the stop flag can rise,
- * because a minibatch that goes too far is still learned from, and only those after it are not (spec 9.4). Without a
- * `targetKl` the steps can as well be recorded afterwards.
+ * Records the losses of a minibatch and their gradients: actor and critic, forward and backward (spec 9.2, 9.3). The
+ * optimisers' steps follow in a program of their own, see `recordUpdateStep`.
  */
 export function recordPpoLoss(
   program: ProgramRecorder,
@@ -94,25 +90,15 @@ export function recordPpoLoss(
     readonly batch: PpoBatch;
     /** Receives {@link ppoUpdateStatistics}. */
     readonly statistics: Tensor;
-    /** One u32, 0 before an update: set once the approximate KL is above its target, see `adamw`. */
-    readonly stop?: Tensor | undefined;
   },
   rows: { readonly transitions: number; readonly samples: number },
-  recordSteps?: () => void,
 ): void {
   const { denoiser, critic, process, tables, tunedSteps } = model;
-  const { batch, statistics, stop } = tensors;
+  const { batch, statistics } = tensors;
   const { width } = denoiser;
   const R = rows.transitions;
   const S = rows.samples;
   checkBatch(options, model, R, S);
-  const targetKl = options.targetKl ?? null;
-  if (targetKl !== null && (stop === undefined || recordSteps === undefined)) {
-    throw new DifftuneError("OPTION", "targetKl needs the stop flag and recordSteps.", {
-      hint: "The optimisers' steps stand between the gradients and the flag.",
-    });
-  }
-  const obeyed = stop === undefined ? { statistics } : { statistics, stop };
   const logProbRange = options.logProbRange === undefined ? ([-5, 2] as const) : options.logProbRange;
   const cloningWeight = options.cloningWeight ?? 0;
 
@@ -155,24 +141,48 @@ export function recordPpoLoss(
     const partials = cloningLoss(program, { logp: imitated.logProb, dlogp: dImitated }, {
       count: batch.imitated.rows * width, logProbRange, gradientScale: cloningWeight,
     });
-    lossStatistics(program, partials, obeyed, { at: ppoUpdateStatistics.indexOf("cloningLoss") });
+    lossStatistics(program, partials, { statistics }, { at: ppoUpdateStatistics.indexOf("cloningLoss") });
     imitated.backward(dImitated);
     accumulateGradients(program, denoiser.layout, gradients, tensors.actor.gradients);
   }
 
-  const values = critic.forward(program, tensors.critic.values, tensors.critic.gradients, batch.state, S);
-  const dValues = program.temporary([S, 1], "value gradient");
-  const valuePartials = valueLoss(program, {
-    values: values.output, returns: batch.returns, oldValues: batch.oldValues, dvalues: dValues,
-  }, { count: S, clip: options.valueClip ?? null, gradientScale: options.valueWeight ?? 0.5 });
-  lossStatistics(program, valuePartials, obeyed, { at: ppoUpdateStatistics.indexOf("valueLoss") });
-  values.backward(dValues);
-
-  recordSteps?.();
-  lossStatistics(program, policyPartials, obeyed, {
-    at: 0,
-    ...(targetKl === null ? {} : { stopAbove: { column: ppoStatistics.indexOf("approxKl"), limit: targetKl } }),
+  lossStatistics(program, policyPartials, { statistics }, { at: 0 });
+  recordValueLoss(program, critic, { ...tensors, batch, statistics }, {
+    rows: S, valueClip: options.valueClip ?? null, valueWeight: options.valueWeight ?? 0.5, at: ppoUpdateStatistics.indexOf("valueLoss"),
   });
+}
+
+/** What the critic of a minibatch learns from, one number a sample. */
+export interface ValueBatch {
+  /** States of the samples [S, conditionWidth]. */
+  readonly state: Tensor;
+  readonly returns: Tensor;
+  readonly oldValues: Tensor;
+}
+
+/** Records the value loss of a minibatch and its gradient (spec 9.3). */
+export function recordValueLoss(
+  program: ProgramRecorder,
+  critic: Critic,
+  tensors: { readonly critic: Pick<Trained, "values" | "gradients">; readonly batch: ValueBatch; readonly statistics: Tensor },
+  options: {
+    readonly rows: number;
+    /** Largest change of the critic's value; null is none. */
+    readonly valueClip: number | null;
+    readonly valueWeight: number;
+    /** Place of the loss in the statistics. */
+    readonly at: number;
+  },
+): void {
+  const { rows, valueClip, valueWeight, at } = options;
+  const { batch, statistics } = tensors;
+  const values = critic.forward(program, tensors.critic.values, tensors.critic.gradients, batch.state, rows);
+  const dValues = program.temporary([rows, 1], "value gradient");
+  const partials = valueLoss(program, {
+    values: values.output, returns: batch.returns, oldValues: batch.oldValues, dvalues: dValues,
+  }, { count: rows, clip: valueClip, gradientScale: valueWeight });
+  lossStatistics(program, partials, { statistics }, { at });
+  values.backward(dValues);
 }
 
 /** A rollout on a device. N rows (environment steps times environments, time-major). */
@@ -196,7 +206,78 @@ export interface GatheredBatch {
   readonly batch: PpoBatch;
   readonly rows: { readonly transitions: number; readonly samples: number };
   /** Moves to the part of the permutation that starts at `offset`, for the runs that follow. */
-  moveTo(offset: number): void;
+  readonly moveTo: (offset: number) => void;
+}
+
+/** Transitions gathered from a rollout in the order of its permutation. */
+interface GatheredTransitions {
+  readonly transitions: Transitions;
+  /** Row of the rollout of each transition, u32 [R]. */
+  readonly row: Tensor;
+  /** row K' + j, u32 [R]. */
+  readonly flat: Tensor;
+  readonly chainIndex: Tensor;
+  readonly moveTo: (offset: number) => void;
+}
+
+type RolloutChains = Pick<Rollout, "states" | "chains" | "permutation">;
+
+function gatherTransitions(
+  program: ProgramRecorder,
+  { denoiser, process, tables, tunedSteps }: PpoModel,
+  rollout: RolloutChains,
+  count: number,
+  updateForm: "step" | "chain",
+): GatheredTransitions {
+  const { width, conditionWidth } = denoiser;
+  const words = (label: string): Tensor => program.temporary([count], label, "u32");
+  const row = words("batch rows");
+  const chainIndex = words("batch chain indices");
+  const flat = words("batch transitions");
+  const step = words("batch steps");
+  const time = words("batch times");
+  const gather = ppoGather(program, { permutation: rollout.permutation, rows: row, transitions: chainIndex, flat, steps: step }, {
+    count, offset: 0, tunedSteps, firstStep: process.stepCount - tunedSteps, updateForm,
+  });
+  rowGather(program, { source: tables.times, index: step, out: time }, { rows: count, width: 1 });
+  const state = program.temporary([count, conditionWidth], "batch states");
+  rowGather(program, { source: rollout.states, index: row, out: state }, { rows: count, width: conditionWidth });
+  const latents = (label: string, base: number): Tensor => {
+    const out = program.temporary([count, width], label);
+    const map = { divisor: tunedSteps, quotientStride: tunedSteps + 1, remainderStride: 1, base };
+    rowGather(program, { source: rollout.chains, index: flat, out }, { rows: count, width, map });
+    return out;
+  };
+  return {
+    transitions: { state, from: latents("batch latents", 0), to: latents("batch next latents", 1), step, time },
+    row,
+    flat,
+    chainIndex,
+    moveTo: (offset) => { gather.update({ offset }); },
+  };
+}
+
+/**
+ * Records the log-densities of `count` transitions of a rollout under the policy as it stands, to their places in
+ * `oldLogProbs` (spec 6, step 5). The rollout's permutation is here that which changes nothing.
+ */
+export function recordOldLogProbs(
+  program: ProgramRecorder,
+  model: PpoModel,
+  rollout: RolloutChains & Pick<Rollout, "oldLogProbs">,
+  values: Tensor,
+  count: number,
+): { readonly moveTo: (offset: number) => void } {
+  const { denoiser, process, tables } = model;
+  const gathered = gatherTransitions(program, model, rollout, count, "step");
+  const { logProb } = inferLikelihood(program, denoiser, process, tables, values, gathered.transitions, count);
+  const kept = affineColumns(program, { src: logProb, dst: rollout.oldLogProbs }, { rows: count, columns: denoiser.width });
+  return {
+    moveTo: (offset) => {
+      gathered.moveTo(offset);
+      kept.update({ dstOffset: offset * denoiser.width });
+    },
+  };
 }
 
 /** Records the gathering of one minibatch (spec 9.1): `batchSize` transitions in `step` form, samples in `chain` form. */
@@ -206,43 +287,21 @@ export function recordMinibatch(
   rollout: Rollout,
   options: { readonly updateForm: "step" | "chain"; readonly batchSize: number },
 ): GatheredBatch {
-  const { denoiser, process, tables, tunedSteps } = model;
-  const { width, conditionWidth } = denoiser;
+  const { width, conditionWidth } = model.denoiser;
   const { batchSize, updateForm } = options;
-  const R = updateForm === "step" ? batchSize : batchSize * tunedSteps;
-  const words = (label: string): Tensor => program.temporary([R], label, "u32");
-  const row = words("batch rows");
-  const chainIndex = words("batch chain indices");
-  const flat = words("batch transitions");
-  const step = words("batch steps");
-  const time = words("batch times");
-  const gather = ppoGather(program, { permutation: rollout.permutation, rows: row, transitions: chainIndex, flat, steps: step }, {
-    count: R, offset: 0, tunedSteps, firstStep: process.stepCount - tunedSteps, updateForm,
-  });
-  rowGather(program, { source: tables.times, index: step, out: time }, { rows: R, width: 1 });
-
-  const gathered = (source: Tensor, index: Tensor, rows: number, columns: number, label: string, base?: number): Tensor => {
-    const out = program.temporary([rows, columns], label);
-    const map = base === undefined ? {} : { map: { divisor: tunedSteps, quotientStride: tunedSteps + 1, remainderStride: 1, base } };
-    rowGather(program, { source, index, out }, { rows, width: columns, ...map });
-    return out;
-  };
-  const actorState = gathered(rollout.states, row, R, conditionWidth, "batch states");
-  const transitions: Transitions = {
-    state: actorState,
-    from: gathered(rollout.chains, flat, R, width, "batch latents", 0),
-    to: gathered(rollout.chains, flat, R, width, "batch next latents", 1),
-    step,
-    time,
-  };
-  const oldLogProb = gathered(rollout.oldLogProbs, flat, R, width, "batch old log-densities");
+  const R = updateForm === "step" ? batchSize : batchSize * model.tunedSteps;
+  const gathered = gatherTransitions(program, model, rollout, R, updateForm);
+  const { transitions, chainIndex } = gathered;
+  const oldLogProb = program.temporary([R, width], "batch old log-densities");
+  rowGather(program, { source: rollout.oldLogProbs, index: gathered.flat, out: oldLogProb }, { rows: R, width });
 
   const moved: Launch<{ readonly indexOffset: "u32" }>[] = [];
   /** A column of samples: in `chain` form the permutation itself names their rows. */
   const perSample = (source: Tensor, columns: number, label: string): Tensor => {
-    if (updateForm === "step") return gathered(source, row, batchSize, columns, label);
     const out = program.temporary([batchSize, columns], label);
-    moved.push(rowGather(program, { source, index: rollout.permutation, out }, { rows: batchSize, width: columns }));
+    const index = updateForm === "step" ? gathered.row : rollout.permutation;
+    const launch = rowGather(program, { source, index, out }, { rows: batchSize, width: columns });
+    if (updateForm === "chain") moved.push(launch);
     return out;
   };
   return {
@@ -250,16 +309,67 @@ export function recordMinibatch(
       transitions,
       chainIndex,
       oldLogProb,
-      state: updateForm === "step" ? actorState : perSample(rollout.states, conditionWidth, "sample states"),
+      state: updateForm === "step" ? transitions.state : perSample(rollout.states, conditionWidth, "sample states"),
       returns: perSample(rollout.returns, 1, "batch returns"),
       oldValues: perSample(rollout.oldValues, 1, "batch old values"),
       advantages: perSample(rollout.advantages, 1, "batch advantages"),
     },
     rows: { transitions: R, samples: batchSize },
     moveTo: (offset) => {
-      gather.update({ offset });
+      gathered.moveTo(offset);
       for (const launch of moved) launch.update({ indexOffset: offset });
     },
+  };
+}
+
+/** Transitions of the frozen policy at the states of a minibatch, and how to draw others in the runs that follow. */
+export interface ImitatedBatch {
+  readonly imitated: NonNullable<PpoBatch["imitated"]>;
+  /** Chooses the noise by a number that no other minibatch of the run has. */
+  readonly drawFor: (minibatch: number) => void;
+}
+
+/** Records whole chains of the frozen policy at the states of `samples` rows: what the imitation term learns from (spec 9.3). */
+export function recordImitated(
+  program: ProgramRecorder,
+  { denoiser, process, tables, tunedSteps }: PpoModel,
+  tensors: { readonly frozen: Tensor; readonly state: Tensor },
+  options: { readonly samples: number; readonly seed: number },
+): ImitatedBatch {
+  const { samples, seed } = options;
+  const { width, conditionWidth } = denoiser;
+  const n = process.stepCount;
+  const rows = samples * tunedSteps;
+  const noise = program.temporary([n + 1, samples, width], "imitation noise");
+  const draw = randomNormal(program, { out: noise }, { length: noise.length, seed: [seed, 0], stream: randomStreams.imitation, step: 0 });
+  const chain = program.temporary([samples, tunedSteps + 1, width], "imitated chains");
+  const chunk = program.temporary([samples, width], "imitated chunks");
+  recordSampling(program, denoiser, process, tables, { frozen: tensors.frozen, tuned: tensors.frozen, state: tensors.state, noise, chunk, chain }, {
+    rows: samples, tunedSteps, isDeterministic: false,
+  });
+  const everyRow = program.constant(Uint32Array.from({ length: rows }, (_, row) => row), "imitated rows", "u32");
+  const step = program.constant(Uint32Array.from({ length: rows }, (_, row) => n - tunedSteps + (row % tunedSteps)), "imitated steps", "u32");
+  const time = program.temporary([rows], "imitated times", "u32");
+  rowGather(program, { source: tables.times, index: step, out: time }, { rows, width: 1 });
+  const gathered = (source: Tensor, columns: number, label: string, map: RowGatherOptions["map"]): Tensor => {
+    const out = program.temporary([rows, columns], label);
+    rowGather(program, { source, index: everyRow, out }, { rows, width: columns, ...(map === undefined ? {} : { map }) });
+    return out;
+  };
+  const latents = (label: string, base: number): Tensor =>
+    gathered(chain, width, label, { divisor: tunedSteps, quotientStride: tunedSteps + 1, remainderStride: 1, base });
+  return {
+    imitated: {
+      transitions: {
+        state: gathered(tensors.state, conditionWidth, "imitated states", { divisor: tunedSteps, quotientStride: 1, remainderStride: 0, base: 0 }),
+        from: latents("imitated latents", 0),
+        to: latents("imitated next latents", 1),
+        step,
+        time,
+      },
+      rows,
+    },
+    drawFor: (minibatch) => { draw.update({ step: minibatch }); },
   };
 }
 

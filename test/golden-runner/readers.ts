@@ -3,6 +3,7 @@ import { readActivations } from "./readers/activations.ts";
 import { readDataset } from "./readers/dataset.ts";
 import { readBaselines } from "./readers/baselines.ts";
 import { readFdpp } from "./readers/fdpp.ts";
+import { readFineTuning } from "./readers/finetuning.ts";
 import { readKl } from "./readers/gaussian-kl.ts";
 import { readAlignmentNet, readDiffusionMlp } from "./readers/networks.ts";
 import { readOptimizer } from "./readers/optimizer.ts";
@@ -25,6 +26,7 @@ const families: Readonly<Record<string, Reader>> = {
   "dppo/ppo_loss": readPpo,
   "dppo/pretrain": readPretraining,
   "dppo/baselines": readBaselines,
+  "dppo/finetune_iterations": readFineTuning,
   "dppo/dataset": readDataset,
   "alignment/bt": (golden, device, comparison) => {
     const hasMembers = golden.groups().some((name) => /^member\d+$/.test(name));

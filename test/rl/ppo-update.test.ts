@@ -1,28 +1,28 @@
 import { describe, expect, test } from "vitest";
-import { DifftuneError } from "../../src/core/errors.js";
 import { DiffusionProcess } from "../../src/diffusion/process.js";
 import type { Device } from "../../src/engine/device.js";
-import type { Program } from "../../src/engine/program.js";
 import type { Tensor } from "../../src/engine/tensor.js";
 import { createCritic } from "../../src/nn/critic.js";
 import { createDiffusionMlp } from "../../src/nn/diffusion-mlp.js";
-import { createTrained, recordOptimiserStep, type Trained } from "../../src/nn/trained.js";
+import { createTrained, type Trained } from "../../src/nn/trained.js";
 import { ppoUpdateStatistics, recordMinibatch, recordPpoLoss } from "../../src/rl/ppo-update.js";
+import { recordUpdateStep } from "../../src/rl/update-step.js";
+import { gradientNormLength } from "../../src/kernels/optim/gradient-norm.js";
 import { deviceFor, engines, testNumbers } from "../kernels/harness.js";
 
 const [samples, tunedSteps, batchSize] = [12, 3, 18];
 
 interface Update {
-  readonly program: Program;
+  readonly run: () => void;
   readonly actor: Trained;
   readonly critic: Trained;
-  readonly statistics: Tensor;
+  readonly log: Tensor;
   readonly stop: Tensor;
   readonly moveTo: (offset: number) => void;
 }
 
 /** An update in minibatches of 18 of 36 transitions, with tiny networks. */
-async function update(device: Device, targetKl: number | null, isOrdered = true): Promise<Update> {
+async function update(device: Device, targetKl: number | null): Promise<Update> {
   const denoiser = createDiffusionMlp({ actionSize: 2, conditionWidth: 3, horizon: 2, timeSize: 4, hidden: [8, 8, 8], activation: "relu", isResidual: true });
   const process = new DiffusionProcess({ denoisingSteps: 5 });
   const valueNetwork = createCritic({ conditionWidth: 3 });
@@ -41,19 +41,23 @@ async function update(device: Device, targetKl: number | null, isOrdered = true)
     permutation: device.tensor([total], { dtype: "u32", data: Array.from({ length: total }, (_, i) => (i * 7) % total) }),
   };
   const statistics = device.tensor([ppoUpdateStatistics.length]);
+  const log = device.tensor([ppoUpdateStatistics.length]);
   const stop = device.tensor([1], { dtype: "u32" });
   let moveTo = (_: number): void => undefined;
-  const program = await device.program("update", (recorder) => {
+  const losses = await device.program("losses", (recorder) => {
     const minibatch = recordMinibatch(recorder, model, rollout, { updateForm: "step", batchSize });
     moveTo = (offset) => { minibatch.moveTo(offset); };
-    const options = { updateForm: "step", clip: { first: 0.1, last: 0.1, rate: 1 }, denoisingDiscount: 0.95, rewardHorizon: 2, targetKl } as const;
-    const recordSteps = (): void => {
-      recordOptimiserStep(recorder, actor, { rate: 1e-2 }, { stop });
-      recordOptimiserStep(recorder, critic, { rate: 1e-2 }, { stop });
-    };
-    recordPpoLoss(recorder, model, options, { actor, critic, batch: minibatch.batch, statistics, stop }, minibatch.rows, isOrdered ? recordSteps : undefined);
+    const options = { updateForm: "step", clip: { first: 0.1, last: 0.1, rate: 1 }, denoisingDiscount: 0.95, rewardHorizon: 2 } as const;
+    recordPpoLoss(recorder, model, options, { actor, critic, batch: minibatch.batch, statistics }, minibatch.rows);
   });
-  return { program, actor, critic, statistics, stop, moveTo };
+  const norm = (): Tensor => device.tensor([gradientNormLength]);
+  const step = await device.program("step", (recorder) => {
+    recordUpdateStep(recorder, { actor, critic, actorNorm: norm(), criticNorm: norm(), statistics, log, stop }, {
+      actor: { rate: 1e-2 }, critic: { rate: 1e-2 }, targetKl,
+    });
+  });
+  const run = (): void => { losses.run(); step.run(); };
+  return { run, actor, critic, log, stop, moveTo };
 }
 
 const stepsOf = async (device: Device, trained: Trained): Promise<number> => (await device.read(trained.optimiserState))[0]!;
@@ -62,39 +66,33 @@ describe.each(engines)("the update on %s", (engine) => {
   test("learns from the minibatch that went too far, and from none after it", async () => {
     const device = await deviceFor(engine);
     // Old log-densities that are no policy's: the divergence of the first minibatch is far beyond the target.
-    const { program, actor, critic, statistics, stop, moveTo } = await update(device, 1e-3);
+    const { run, actor, critic, log, stop, moveTo } = await update(device, 1e-3);
     const start = await device.read(actor.values);
-    program.run();
-    const [first, after] = [await device.read(statistics), await device.read(actor.values)];
+    run();
+    const [first, after] = [await device.read(log), await device.read(actor.values)];
     expect(first[ppoUpdateStatistics.indexOf("approxKl")]).toBeGreaterThan(1e-3);
     expect(first[ppoUpdateStatistics.indexOf("valueLoss")]).toBeGreaterThan(0);
     expect(after).not.toEqual(start);
     expect([...await device.readU32(stop)]).toEqual([1]);
     moveTo(batchSize);
-    program.run();
+    run();
     expect(await device.read(actor.values)).toEqual(after);
     expect([await stepsOf(device, actor), await stepsOf(device, critic)]).toEqual([1, 1]);
-    expect(await device.read(statistics)).toEqual(first);
+    expect(await device.read(log)).toEqual(first);
     // The next update starts with the flag down.
     device.write(stop, [0]);
-    program.run();
+    run();
     expect([await stepsOf(device, actor), await stepsOf(device, critic)]).toEqual([2, 2]);
-    program.close();
   });
 
   test("goes through all minibatches without a target", async () => {
     const device = await deviceFor(engine);
-    const { program, actor, critic, stop, moveTo } = await update(device, null);
+    const { run, actor, critic, stop, moveTo } = await update(device, null);
     for (const offset of [0, batchSize]) {
       moveTo(offset);
-      program.run();
+      run();
     }
     expect([await stepsOf(device, actor), await stepsOf(device, critic)]).toEqual([2, 2]);
     expect([...await device.readU32(stop)]).toEqual([0]);
-    program.close();
-  });
-
-  test("refuses a target without the order of steps and flag", async () => {
-    await expect(update(await deviceFor(engine), 1, false)).rejects.toThrow(DifftuneError);
   });
 });

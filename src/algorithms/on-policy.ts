@@ -1,0 +1,321 @@
+import * as v from "valibot";
+import { DifftuneError } from "../core/errors.js";
+import { finiteNumber, oneOf, positiveNumber, wholeNumber } from "../core/options.js";
+import type { Device } from "../engine/device.js";
+import type { VectorEnvironment } from "../envs/environment.js";
+import type { Policy } from "../diffusion/policy.js";
+import { activationName, flag, layerSizes } from "../nn/network-options.js";
+import { warmupCosineRate } from "../nn/rate-schedule.js";
+import type { ActingNoise } from "../diffusion/acting.js";
+import type { Tensor } from "../engine/tensor.js";
+import type { Draws } from "../rl/draws.js";
+import { episodeStatistics } from "../rl/episode-statistics.js";
+import { PpoLearner, type LearnerSetup, type ObjectiveOf, type UpdateSummary } from "../rl/ppo-learner.js";
+import type { RolloutRecord } from "../rl/rollout.js";
+import type { IterationEvent, Training } from "../rl/training.js";
+import { encodeTrainingState, floatsOf, resumeState, type TrainingState } from "../rl/training-state.js";
+
+const rate = (highest: number, lowest: number, warmup: number) => v.optional(v.strictObject({
+  max: v.optional(v.pipe(finiteNumber(0, 10), v.description("Highest rate, after the warm-up.")), highest),
+  min: v.optional(v.pipe(finiteNumber(0, 10), v.description("Rate at the start and at the end of each cycle.")), lowest),
+  warmup: v.optional(v.pipe(wholeNumber(0, 1_000_000), v.description("Iterations from the lowest to the highest rate.")), warmup),
+  cycle: v.optional(v.pipe(wholeNumber(1, 1_000_000), v.description("Iterations of a cycle, warm-up included.")), 100),
+}), { max: highest, min: lowest, warmup, cycle: 100 });
+
+/** Options that DPPO and PPO have in common, as entries of a schema. Defaults are those of the original for Avoid. */
+export const onPolicyEntries = {
+  iterations: v.optional(v.pipe(wholeNumber(1, 1_000_000), v.description("Rollouts and updates of the run.")), 51),
+  steps: v.optional(v.pipe(wholeNumber(1, 1_000_000), v.description("Chunks that every environment executes in one rollout.")), 25),
+  epochs: v.optional(v.pipe(wholeNumber(1, 1000), v.description("Passes over a rollout.")), 10),
+  gamma: v.optional(v.pipe(finiteNumber(0, 1), v.description("Discount per executed chunk.")), 0.99),
+  lambda: v.optional(v.pipe(finiteNumber(0, 1), v.description("Trace decay of the advantages.")), 0.95),
+  scaleRewards: v.optional(v.pipe(flag, v.description("Divide rewards by the running deviation of their discounted sums.")), true),
+  rewardFactor: v.optional(v.pipe(positiveNumber(), v.description("Factor of the rewards.")), 1),
+  truncation: v.optional(v.pipe(
+    oneOf(["reference", "correct"]),
+    v.description("At a time limit: \"reference\" bootstraps from the next stored value, as the original does; \"correct\" from the episode's own last observation."),
+  ), "reference"),
+  normalizeAdvantages: v.optional(v.pipe(flag, v.description("Normalise the advantages of every minibatch.")), true),
+  valueClip: v.optional(v.pipe(v.nullable(positiveNumber()), v.description("Largest change of a value in one update; null is none.")), null),
+  valueWeight: v.optional(v.pipe(finiteNumber(0, 1000), v.description("Weight of the value loss.")), 0.5),
+  targetKl: v.optional(v.pipe(v.nullable(positiveNumber()), v.description("An update ends once a minibatch's approximate KL is above this; null never.")), 1),
+  maxGradientNorm: v.optional(v.pipe(v.nullable(positiveNumber()), v.description("Largest norm of the policy's gradient; null leaves it.")), null),
+  weightDecay: v.optional(v.pipe(finiteNumber(0, 1), v.description("Decoupled weight decay of the policy.")), 0),
+  criticWeightDecay: v.optional(v.pipe(finiteNumber(0, 1), v.description("Decoupled weight decay of the critic.")), 0),
+  rate: rate(1e-5, 1e-5, 10),
+  criticRate: rate(1e-3, 1e-3, 10),
+  criticWarmup: v.optional(v.pipe(wholeNumber(0, 1_000_000), v.description("First iterations in which only the critic learns.")), 1),
+  accumulate: v.optional(v.pipe(wholeNumber(1, 10_000), v.description("Minibatches whose gradients are added before a step.")), 1),
+  critic: v.optional(v.strictObject({
+    hidden: v.optional(v.pipe(layerSizes(0), v.description("Hidden sizes of the critic.")), [256, 256, 256]),
+    activation: v.optional(v.pipe(activationName, v.description("Between its layers.")), "mish"),
+    isResidual: v.optional(v.pipe(flag, v.description("Residual critic instead of a plain one.")), true),
+  }), { hidden: [256, 256, 256], activation: "mish", isResidual: true }),
+  evaluateEvery: v.optional(v.pipe(
+    wholeNumber(0, 1_000_000),
+    v.description("Every so many iterations, from the first, the policy acts deterministically and learns nothing; 0 never."),
+  ), 0),
+  resetEvery: v.optional(v.pipe(oneOf(["iteration", "episode"]), v.description("Whether every rollout starts new episodes, or goes on with the running ones.")), "iteration"),
+  successThreshold: v.optional(v.pipe(
+    v.nullable(finiteNumber(-1e9, 1e9)),
+    v.description("Mean reward of a step in an episode's best chunk from which it counts as a success, as the original counts; null asks the environment."),
+  ), null),
+  sliceSize: v.optional(v.pipe(wholeNumber(1, 10_000_000), v.description("Transitions whose old log-densities are computed at once.")), 10_000),
+  seed: v.optional(v.pipe(wholeNumber(0, 0xffffffff), v.description("Decides noise, order of minibatches and first critic.")), 0),
+  signal: v.optional(v.instance(AbortSignal, "It must be an AbortSignal.")),
+  resume: v.optional(v.instance(Uint8Array, "It must be the bytes of a checkpoint.")),
+};
+
+/** Resolved options that DPPO and PPO have in common. */
+export type OnPolicyOptions = Readonly<v.InferOutput<v.StrictObjectSchema<typeof onPolicyEntries, undefined>>>;
+
+/** What tests put in the place of randomness and first values; nothing else may use it. */
+export interface Scripted {
+  readonly createDraws?: (tensors: { readonly noise: ActingNoise; readonly permutation: Tensor }) => Promise<Draws>;
+  readonly criticValues?: Float32Array;
+  /** Sees the learner after every iteration, before its event. */
+  readonly inspect?: (learner: PpoLearner, record: RolloutRecord) => Promise<void>;
+}
+
+/** What one algorithm adds to the loop. */
+export interface OnPolicyRecipe {
+  readonly name: string;
+  readonly device: Device;
+  readonly policy: Policy;
+  readonly environment: VectorEnvironment;
+  readonly options: OnPolicyOptions;
+  /** All options, as a checkpoint keeps them. */
+  readonly resolved: Readonly<Record<string, unknown>>;
+  readonly batchSize: number;
+  readonly tunedSteps: number;
+  readonly objectiveOf: ObjectiveOf;
+}
+
+/** Options that a resumed run may have otherwise. */
+const freeOptions = ["iterations", "signal", "resume"];
+
+/** An actor-critic run over rollouts: the loop of DPPO (spec 6). */
+export class OnPolicyTraining implements Training<IterationEvent> {
+  readonly #recipe: OnPolicyRecipe;
+  readonly #scripted: Scripted;
+  readonly #resumed: TrainingState | undefined;
+  #learner: PpoLearner | undefined;
+  readonly #counters = { iteration: 0, actorSteps: 0, updates: 0, decisions: 0 };
+  /** Set while an iteration is under way: the state is then no whole. */
+  #isTorn = false;
+  /** The state that was taken when the run ended. */
+  #last: TrainingState | undefined;
+  #hasStarted = false;
+  #isClosed = false;
+
+  constructor(recipe: OnPolicyRecipe, scripted: Scripted = {}) {
+    this.#recipe = recipe;
+    this.#scripted = scripted;
+    const { resume } = recipe.options;
+    if (resume !== undefined) {
+      this.#resumed = resumeState(resume, recipe.name, recipe.resolved, freeOptions);
+      if (JSON.stringify(this.#resumed.policy.options) !== JSON.stringify(recipe.policy.options)) {
+        throw new DifftuneError("OPTION", "The checkpoint is of another policy than the one given.", { hint: "Resume with the policy that the run was started with.", path: "resume" });
+      }
+      const { iteration, actorSteps, updates, decisions } = this.#resumed.counters;
+      this.#counters = { iteration: iteration ?? 0, actorSteps: actorSteps ?? 0, updates: updates ?? 0, decisions: decisions ?? 0 };
+    }
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<IterationEvent, void, undefined> {
+    if (this.#hasStarted) throw new DifftuneError("OPTION", "A training run is iterated once.", { hint: "Save it and resume, or start another." });
+    this.#hasStarted = true;
+    const { options, environment, policy } = this.#recipe;
+    const { iterations, signal } = options;
+    try {
+      const learner = await this.#open();
+      while (this.#counters.iteration < iterations && !this.#isClosed) {
+        if (signal?.aborted === true) {
+          throw new DifftuneError("CANCELLED", `The run was stopped before iteration ${this.#counters.iteration} of ${iterations}.`, { cause: signal.reason });
+        }
+        this.#isTorn = true;
+        const startedMs = performance.now();
+        const { iteration } = this.#counters;
+        const isEvaluation = options.evaluateEvery > 0 && iteration % options.evaluateEvery === 0;
+        const resets = options.resetEvery === "iteration" || isEvaluation || iteration === 0;
+
+        // Act with the last K' steps tuned, simulate, and keep what was decided.
+        const record = await learner.collect({ decision: this.#counters.decisions, resets, isDeterministic: isEvaluation });
+        this.#counters.decisions += options.steps;
+
+        const rates = this.#rates();
+        let update: UpdateSummary | undefined;
+        let explainedVariance: number | undefined;
+        let [advantageMs, updateMs] = [0, 0];
+        if (!isEvaluation) {
+          // V(s) and log pi_old; scaled rewards; generalised advantages.
+          const beforeMs = performance.now();
+          ({ explainedVariance } = await learner.assess(record));
+          advantageMs = performance.now() - beforeMs;
+          // Clipped objective over (row, denoising step), epoch by epoch, until the KL target.
+          update = await learner.update({
+            update: this.#counters.updates, movesActor: iteration >= options.criticWarmup, actorRate: rates.actor, criticRate: rates.critic,
+          });
+          updateMs = performance.now() - beforeMs - advantageMs;
+          this.#counters.updates += 1;
+        }
+        if (iteration >= options.criticWarmup) this.#counters.actorSteps += 1;
+        this.#counters.iteration += 1;
+        await this.#scripted.inspect?.(learner, record);
+        this.#isTorn = false;
+
+        const iterationSeconds = (performance.now() - startedMs) / 1000;
+        const stepsOfIteration = environment.count * options.steps * policy.options.actionSteps;
+        yield Object.freeze({
+          iteration,
+          iterations,
+          mode: isEvaluation ? "evaluate" : "train",
+          envSteps: this.#counters.decisions * environment.count * policy.options.actionSteps,
+          ...this.#episodes(record),
+          ...(update === undefined ? {} : metricsOf(update, iteration >= options.criticWarmup)),
+          ...(explainedVariance === undefined ? {} : { explainedVariance }),
+          rate: rates.actor,
+          criticRate: rates.critic,
+          envStepsPerSecond: stepsOfIteration / iterationSeconds,
+          iterationSeconds,
+          seconds: Object.freeze({ denoise: record.denoiseSeconds, physics: record.physicsSeconds, advantage: advantageMs / 1000, update: updateMs / 1000 }),
+        } satisfies IterationEvent);
+      }
+    } finally {
+      await this.#end();
+    }
+  }
+
+  async policy(): Promise<Policy> {
+    return (await this.#state()).policy;
+  }
+
+  async save(): Promise<Uint8Array> {
+    return encodeTrainingState(await this.#state());
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#learner?.close();
+    this.#learner = undefined;
+  }
+
+  async #open(): Promise<PpoLearner> {
+    const { device, policy, environment, options, batchSize, tunedSteps, objectiveOf } = this.#recipe;
+    const setup: LearnerSetup = {
+      device,
+      policy: this.#resumed?.policy ?? policy,
+      environment,
+      steps: options.steps,
+      tunedSteps,
+      critic: options.critic,
+      advantage: {
+        gamma: options.gamma, lambda: options.lambda, scalesRewards: options.scaleRewards, rewardFactor: options.rewardFactor, truncation: options.truncation,
+      },
+      epochs: options.epochs,
+      batchSize,
+      accumulate: options.accumulate,
+      sliceSize: options.sliceSize,
+      targetKl: options.targetKl,
+      actorOptimiser: { weightDecay: options.weightDecay, maxGradientNorm: options.maxGradientNorm },
+      criticOptimiser: { weightDecay: options.criticWeightDecay },
+      seed: options.seed,
+    };
+    const learner = await PpoLearner.create(setup, objectiveOf, this.#scripted.createDraws);
+    this.#learner = learner;
+    const { critic, criticNetwork } = learner;
+    if (this.#scripted.criticValues !== undefined) device.write(critic.values, this.#scripted.criticValues);
+    const resumed = this.#resumed;
+    if (resumed !== undefined) {
+      device.write(critic.values, floatsOf(resumed, "critic", criticNetwork.layout.length));
+      for (const [name, tensor] of Object.entries(learner.state)) device.write(tensor, floatsOf(resumed, name, tensor.length));
+      if (resumed.environment !== undefined) {
+        if (environment.restore === undefined) throw unsaved(environment);
+        environment.restore(resumed.environment);
+        learner.restoreFirsts(floatsOf(resumed, "firsts", environment.count));
+      } else if (resumed.counters.iteration !== 0) {
+        throw unsaved(environment);
+      }
+    }
+    return learner;
+  }
+
+  /** The state as it stands, or as it stood when the run ended. */
+  async #state(): Promise<TrainingState> {
+    if (this.#last !== undefined) return this.#last;
+    if (this.#isTorn) {
+      throw new DifftuneError("OPTION", `The run stands in the middle of iteration ${this.#counters.iteration}.`, { hint: "Its state can be taken between two events." });
+    }
+    if (this.#learner === undefined) {
+      if (this.#isClosed) throw new DifftuneError("DEVICE_CLOSED", "The run was closed.", { hint: "Take its state before." });
+      if (this.#resumed !== undefined) return this.#resumed;
+    }
+    const learner = this.#learner ?? await this.#open();
+    return this.#take(learner);
+  }
+
+  async #take(learner: PpoLearner): Promise<TrainingState> {
+    const { device, environment, policy, tunedSteps, name, resolved } = this.#recipe;
+    const named = Object.entries(learner.state);
+    const [actor, critic, ...others] = await device.readAll([learner.actor.values, learner.critic.values, ...named.map(([, tensor]) => tensor)]) as Float32Array[];
+    const base = this.#resumed?.policy ?? policy;
+    const floats = new Map<string, Float32Array>([
+      ["critic", critic!],
+      ["firsts", learner.lastFirsts],
+      ...named.map(([label], at): [string, Float32Array] => [label, others[at]!]),
+    ]);
+    return {
+      algorithm: name,
+      options: Object.fromEntries(Object.entries(resolved).filter(([option]) => option !== "signal" && option !== "resume")),
+      counters: { ...this.#counters },
+      policy: (tunedSteps > 0 ? base.withTuned(actor!, tunedSteps) : base.withValues(actor!))
+        .withMetadata({ method: name, iteration: String(this.#counters.iteration), seed: String(this.#recipe.options.seed) }),
+      floats,
+      environment: this.#counters.iteration > 0 ? environment.save?.() : undefined,
+    };
+  }
+
+  /** Keeps the state where it is whole, and frees the device. */
+  async #end(): Promise<void> {
+    const learner = this.#learner;
+    if (learner === undefined) return;
+    try {
+      if (!this.#isTorn && !this.#isClosed) this.#last = await this.#take(learner);
+    } catch {
+      // A lost device: what went wrong is on its way to the caller already.
+    } finally {
+      this.close();
+    }
+  }
+
+  #rates(): { readonly actor: number; readonly critic: number } {
+    const { rate: actor, criticRate: critic } = this.#recipe.options;
+    const at = ({ max, min, warmup, cycle }: typeof actor, step: number): number =>
+      warmupCosineRate({ maxRate: max, minRate: min, warmupSteps: warmup, cycleSteps: cycle }, step);
+    return { actor: at(actor, this.#counters.actorSteps), critic: at(critic, this.#counters.iteration) };
+  }
+
+  /** Success, return and length of the episodes that ended: by the environment, or as the original counts. */
+  #episodes({ rewards, firsts, finished }: RolloutRecord): Pick<IterationEvent, "episodes" | "success" | "return" | "episodeLength" | "bestReward"> {
+    const { options, environment, policy } = this.#recipe;
+    if (options.successThreshold !== null) {
+      const { length, ...counted } = episodeStatistics({
+        rewards, firsts, steps: options.steps, environments: environment.count, actionSteps: policy.options.actionSteps, threshold: options.successThreshold,
+      });
+      return length === undefined ? counted : { ...counted, episodeLength: length };
+    }
+    const { episodes, successes, returns, lengths } = finished;
+    if (episodes === 0) return { episodes };
+    return { episodes, success: successes / episodes, return: returns / episodes, episodeLength: lengths / episodes };
+  }
+}
+
+function metricsOf({ minibatches, means, gradientNorm }: UpdateSummary, movesActor: boolean): Partial<IterationEvent> {
+  return { minibatches, ...means, ...(movesActor ? { gradientNorm } : {}) };
+}
+
+function unsaved(environment: VectorEnvironment): DifftuneError {
+  return new DifftuneError("OPTION", `Environment "${environment.name}" cannot be saved, so its run cannot be resumed.`, {
+    hint: "Environments of the package can; give yours save() and restore().", path: "resume",
+  });
+}
