@@ -84,6 +84,7 @@ export {
 } from "./nn/linear.js";
 export { meanSquaredLoss, meanSquaredLossSpec } from "./nn/mean-squared-loss.js";
 export { rowGather, rowGatherSpec, rowGatherU32Spec, type RowGatherOptions } from "./nn/row-gather.js";
+export { rowScatter, rowScatterSpec } from "./nn/row-scatter.js";
 export {
   logStd,
   logStdBackward,
@@ -137,6 +138,7 @@ export {
   relativeValueLossSpec,
 } from "./rl/q-learning.js";
 export { rewardScale, initialRewardState, discountedReturnsSpec, rewardStatisticsSpec, scaleRewardsSpec } from "./rl/reward-scale.js";
+export { selectCandidate, selectCandidateSpec } from "./rl/select-candidate.js";
 export { sumSegments, sumSegmentsBackward, sumSegmentsSpec, sumSegmentsBackwardSpec } from "./rl/sum-segments.js";
 export { valueLoss, valueLossSpec } from "./rl/value-loss.js";
 export {

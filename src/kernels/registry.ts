@@ -12,6 +12,7 @@ import { layerNormKernels } from "./nn/layer-norm.js";
 import { linearKernels } from "./nn/linear.js";
 import { meanSquaredLossKernels } from "./nn/mean-squared-loss.js";
 import { rowGatherKernels } from "./nn/row-gather.js";
+import { rowScatterKernels } from "./nn/row-scatter.js";
 import { stochasticHeadKernels } from "./nn/stochastic-heads.js";
 import { timestepEmbeddingKernels } from "./nn/timestep-embedding.js";
 import { adamwKernels } from "./optim/adamw.js";
@@ -27,6 +28,7 @@ import { ppoGatherKernels } from "./rl/ppo-gather.js";
 import { ppoLossKernels } from "./rl/ppo-loss.js";
 import { qLearningKernels } from "./rl/q-learning.js";
 import { rewardScaleKernels } from "./rl/reward-scale.js";
+import { selectCandidateKernels } from "./rl/select-candidate.js";
 import { sumSegmentsKernels } from "./rl/sum-segments.js";
 import { valueLossKernels } from "./rl/value-loss.js";
 import { randomKernels } from "./rng/random.js";
@@ -60,6 +62,8 @@ export const kernels: readonly AnyKernelSpec[] = [
   ...randomKernels,
   ...rewardScaleKernels,
   ...rowGatherKernels,
+  ...rowScatterKernels,
+  ...selectCandidateKernels,
   ...stochasticHeadKernels,
   ...sumSegmentsKernels,
   ...timestepEmbeddingKernels,

@@ -12,6 +12,7 @@ import { layerNormBackwardSpec, layerNormBackwardWeightSpec, layerNormSpec } fro
 import { linearBackwardInputSpec, linearBackwardWeightSpec, linearPackSpec, linearSpec, sumPartsSpec } from "../nn/linear.js";
 import { meanSquaredLossSpec } from "../nn/mean-squared-loss.js";
 import { rowGatherSpec, rowGatherU32Spec } from "../nn/row-gather.js";
+import { rowScatterSpec } from "../nn/row-scatter.js";
 import {
   gaussianDensityBackwardSpec,
   gaussianDensitySpec,
@@ -37,6 +38,7 @@ import { ppoGatherSpec } from "../rl/ppo-gather.js";
 import { ppoLossSpec } from "../rl/ppo-loss.js";
 import { expectileLossSpec, minimumBackwardSpec, relativeValueLossSpec, tdTargetSpec } from "../rl/q-learning.js";
 import { discountedReturnsSpec, rewardStatisticsSpec, scaleRewardsSpec } from "../rl/reward-scale.js";
+import { selectCandidateSpec } from "../rl/select-candidate.js";
 import { sumSegmentsBackwardSpec, sumSegmentsSpec } from "../rl/sum-segments.js";
 import { valueLossSpec } from "../rl/value-loss.js";
 import { randomIndexSpec, randomNormalSpec, randomPermutationSpec, randomUniformSpec } from "../rng/random.js";
@@ -368,6 +370,16 @@ export const selfTestCases: readonly SelfTestCase[] = [
     kernel: anyKernel(relativeValueLossSpec),
     params: { count: 1500, isSwapped: 1, scale: 0.5 },
     fills: { first: { kind: "normal", offset: 1 }, second: { kind: "normal", offset: 1 } },
+  },
+  {
+    kernel: anyKernel(rowScatterSpec),
+    params: { rows: 17, width: 7, dstRows: 40 },
+    fills: { src: { kind: "normal" }, index: { kind: "index", count: 40 }, dst: { kind: "normal" } },
+  },
+  {
+    kernel: anyKernel(selectCandidateSpec),
+    params: { rows: 70, candidates: 5, isGreedy: 0, expectile: 0.75 },
+    fills: { first: { kind: "normal" }, second: { kind: "normal" }, values: { kind: "normal", scale: 0.5 }, u: { kind: "uniform", from: 0, to: 1 } },
   },
   {
     kernel: anyKernel(bradleyTerrySpec),

@@ -123,6 +123,9 @@ export const expectedDigests: Readonly<Record<string, Readonly<Record<string, re
   "nn/row_gather_u32": {
     out: [999, 400.555991, -323.879504, 311.926106, 59.499772],
   },
+  "nn/row_scatter": {
+    dst: [2.67439556, 0.29239777, -0.213101309, 0.896626687, -0.197713514],
+  },
   "nn/sum_parts": {
     y: [4.75176573, 2.35741837, -1.12871763, -0.175064055, -0.913676272],
   },
@@ -207,6 +210,9 @@ export const expectedDigests: Readonly<Record<string, Readonly<Record<string, re
   },
   "rl/scale_rewards": {
     scaled: [0, 0, 0, 0, 0],
+  },
+  "rl/select_candidate": {
+    selected: [349, 59.9208516, 108.416942, -7.9482956, 21.5062858],
   },
   "rl/sum_segments": {
     score: [5.08131027, -0.395920439, 1.55000371, 1.61206477, -3.13179199],
