@@ -1,0 +1,145 @@
+/**
+ * What `npm run reproduce -- avoid` runs: a list of cells, each one training or measurement with everything that decides its
+ * numbers. A cell is plain data: equal cells are equal JSON.
+ */
+
+/** The data sets of DPPO: two ways each that part after the second row of cylinders. */
+export const sets = ["M1", "M2", "M3"];
+
+/** K', the number of denoising steps that are tuned, of 20. */
+const tunedSteps = [3, 5, 10, 15, 20];
+
+/** What is compared, by name: which network is pre-trained, how it is tuned. */
+export const methods = {
+  ...Object.fromEntries(tunedSteps.map((steps) => [`dppo-${steps}`, { title: `DPPO, K' = ${steps}`, network: "diffusion", algorithm: "dppo", tunedSteps: steps }])),
+  gaussian: { title: "Gaussian", network: "gaussian", algorithm: "ppo", densityClamp: "released" },
+  gmm: { title: "mixture, corrected clamp", network: "gmm", algorithm: "ppo", densityClamp: "corrected" },
+  "gmm-released": { title: "mixture, released clamp", network: "gmm", algorithm: "ppo", densityClamp: "released" },
+};
+
+/** The smaller studies, by name, with the figure of the paper. */
+export const studies = {
+  exploration: "Exploration before learning (figure 9)",
+  stability: "Noise on the actions while learning (figure 10, left)",
+  chunks: "Chunk length (figure 10, right)",
+  refinement: "What each denoising step adds (figure 11)",
+  robustness: "Noise and unknown starts after learning (figure 12)",
+  floor: "Floor of the sampling noise (figure A3)",
+  discount: "Denoising discount (figure A2)",
+  demonstrations: "Number of demonstrations (figure A5)",
+};
+
+/** Steps of an episode. */
+export const episodeSteps = 100;
+
+/** Everything that may be chosen; the defaults are the published comparison. */
+export const defaultSettings = {
+  sets,
+  methods: Object.keys(methods),
+  studies: Object.keys(studies),
+  seeds: [1, 2, 3],
+  iterations: 51,
+  environments: 50,
+  episodes: 200,
+  physics: "arm",
+  /** Overrules the hidden sizes of every network. */
+  hidden: undefined,
+  /** Overrules the epochs of every pre-training. */
+  epochs: undefined,
+};
+
+/** What a cell has where nothing is said of it: what studies change one by one. */
+export const usual = { chunk: 4, demonstrations: 8, floor: 0.1, discount: 0.95, noise: 0 };
+
+/** The values that each study runs through, beside the usual one. */
+export const sweeps = {
+  stability: { noise: [0.2] },
+  chunks: { chunk: [4, 8, 16] },
+  floor: { floor: [0.01, 0.05, 0.1, 0.2] },
+  discount: { discount: [0.5, 0.8, 0.95, 1] },
+  demonstrations: { demonstrations: [4, 8, 16, 32] },
+};
+
+/**
+ * The cells of some settings, in an order in which each comes after those it needs, and which of them belong to the
+ * comparison and to each study. Kinds of cells:
+ *
+ * - `pretrain`: `set`, `network`, `chunk` (H = Ta), `demonstrations`
+ * - `finetune`: `base` (a pretrain cell), `set`, `method`, `seed`, and what a study changes
+ * - `explore`, `refine`, `stress`: measurements on policies of other cells
+ */
+export function planOf(settings) {
+  const { iterations, environments, episodes, physics, hidden, epochs, seeds } = settings;
+  const cells = new Map();
+  const add = (cell) => {
+    cells.set(cell.id, cells.get(cell.id) ?? cell);
+    return cell.id;
+  };
+  const changed = (changes) => Object.entries(changes).filter(([name, value]) => usual[name] !== value);
+  const named = (changes) => changed(changes).map(([name, value]) => `${name}-${value}`);
+  const pretrain = (set, network, { chunk = usual.chunk, demonstrations = usual.demonstrations } = {}) => {
+    const id = `pretrain/${[set, network, ...named({ chunk, demonstrations })].join("-")}`;
+    return add({ id, kind: "pretrain", set, network, chunk, demonstrations, hidden, epochs, episodes, physics });
+  };
+  const finetune = (set, method, seed, changes = {}) => {
+    const all = { ...usual, ...changes };
+    const base = pretrain(set, methods[method].network, all);
+    const id = `${set}/${[method, ...named(changes)].join("-")}/seed-${seed}`;
+    return add({ id, kind: "finetune", set, method, seed, base, ...all, iterations, environments, episodes, physics });
+  };
+
+  // Seed by seed, so that what is there early covers all sets.
+  const comparison = seeds.flatMap((seed) => settings.sets.flatMap((set) => settings.methods.map((method) => ({ set, method, seed, id: finetune(set, method, seed) }))));
+
+  const set = settings.sets.includes("M2") ? "M2" : settings.sets[0];
+  const chosen = (names) => names.filter((name) => settings.methods.includes(name));
+  const best = chosen(["dppo-20", "dppo-15", "dppo-10", "dppo-5", "dppo-3"]).slice(0, 1);
+  const rivals = chosen(["gaussian", "gmm"]);
+  const sweep = (study, names) => {
+    const [[name, values]] = Object.entries(sweeps[study]);
+    return names.flatMap((method) => values.map((value) => ({ set, method, seed: seeds[0], [name]: value, id: finetune(set, method, seeds[0], { [name]: value }) })));
+  };
+  const makers = {
+    exploration: () => settings.sets.flatMap((each) => [...new Set(settings.methods.map((method) => methods[method].network))].map((network) => ({
+      set: each,
+      network,
+      id: add({ id: `exploration/${each}-${network}`, kind: "explore", set: each, network, base: pretrain(each, network), environments, physics }),
+    }))),
+    stability: () => sweep("stability", [...chosen(["dppo-3", "dppo-5", "dppo-10", "dppo-20"]), ...rivals]),
+    chunks: () => sweep("chunks", [...best, ...rivals]),
+    refinement: () => best.map((method) => {
+      const policies = [pretrain(set, "diffusion"), finetune(set, method, seeds[0])];
+      return { set, method, id: add({ id: `refinement/${set}-${method}`, kind: "refine", set, method, policies }) };
+    }),
+    robustness: () => [...best, ...rivals].flatMap((method) => seeds.map((seed) => {
+      const cell = { kind: "stress", set, method, seed, policy: finetune(set, method, seed), environments, episodes, physics };
+      return { set, method, seed, id: add({ id: `robustness/${set}-${method}/seed-${seed}`, ...cell }) };
+    })),
+    floor: () => sweep("floor", best),
+    discount: () => sweep("discount", best),
+    demonstrations: () => sweep("demonstrations", [...best, ...rivals]),
+  };
+  const chosenStudies = Object.fromEntries(settings.studies.map((study) => [study, makers[study]()]));
+  return { cells: inOrder([...cells.values()]), comparison, studies: chosenStudies };
+}
+
+/**
+ * The cells whose policies a cell needs.
+ *
+ * @param {{ readonly base?: string, readonly policy?: string, readonly policies?: readonly string[] }} cell
+ * @returns {string[]}
+ */
+export function needsOf({ base, policy, policies = [] }) {
+  return [base, policy, ...policies].filter((id) => id !== undefined);
+}
+
+function inOrder(cells) {
+  const byId = new Map(cells.map((cell) => [cell.id, cell]));
+  const ordered = new Map();
+  const place = (cell) => {
+    for (const id of needsOf(cell)) place(byId.get(id));
+    ordered.set(cell.id, cell);
+  };
+  for (const cell of cells) place(cell);
+  return [...ordered.values()];
+}
