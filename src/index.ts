@@ -5,6 +5,8 @@ export {
   bootstrapInterval, entropy, mean, meanInterval, shareInterval, standardDeviation, studentQuantile, type BootstrapOptions, type Interval,
 } from "./core/statistics.js";
 export { Dataset, DatasetBuilder, sourceOf, type CollectProgress, type DatasetSource } from "./data/dataset.js";
+export { openRecording } from "./data/open-recording.js";
+export { loadRecording, type Recording, type RecordingOptions } from "./data/recording.js";
 export {
   splitEpisodes,
   transitionWindowsOf,
@@ -24,6 +26,7 @@ export type { Tensor } from "./engine/tensor.js";
 export type { VariantChooser } from "./engine/variant-chooser.js";
 export type { WasmDevice, WasmDeviceOptions } from "./engine/wasm/wasm-device.js";
 export type { WebGpuDevice, WebGpuDeviceOptions } from "./engine/webgpu/webgpu-device.js";
+export { blobSource, bytesSource, type ByteSource, type Folder } from "./io/byte-source.js";
 export {
   readSafetensors,
   storeDoubles,

@@ -326,8 +326,8 @@ export class DatasetBuilder {
     }
   }
 
-  /** The data set so far. */
-  build(): Dataset {
+  /** The data set so far. @param statistics instead of the extrema of the numbers, where others belong to them */
+  build(statistics?: DataStatistics): Dataset {
     if (this.#ends.length === 0) throw new DifftuneError("SHAPE", "A data set needs at least one episode.");
     const parts: DatasetParts = {
       observations: this.#observations.take(),
@@ -339,7 +339,13 @@ export class DatasetBuilder {
       terminated: Uint8Array.from(this.#terminated),
       labels: Object.freeze([...this.#labels]),
     };
-    return new Dataset(this.#source, parts, {
+    for (const [group, names] of [["observations", this.#source.observationNames], ["actions", this.#source.actionNames]] as const) {
+      const width = statistics?.[group].min.length ?? names.length;
+      if (width !== names.length) {
+        throw new DifftuneError("SHAPE", `The ${group} statistics are of ${width} numbers, the data set has ${names.length}.`, { path: group, expected: names.length, got: width });
+      }
+    }
+    return new Dataset(this.#source, parts, statistics ?? {
       observations: extremaOf(parts.observations, this.#source.observationNames.length),
       actions: extremaOf(parts.actions, this.#source.actionNames.length),
     });

@@ -1,7 +1,7 @@
 import { DifftuneError } from "../core/errors.js";
 
 /** Element types of a safetensors file and their size, bytes. */
-const elementBytes = {
+export const elementBytes = {
   F64: 8,
   I64: 8,
   U64: 8,
