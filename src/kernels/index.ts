@@ -139,6 +139,7 @@ export {
 } from "./rl/q-learning.js";
 export { rewardScale, initialRewardState, discountedReturnsSpec, rewardStatisticsSpec, scaleRewardsSpec } from "./rl/reward-scale.js";
 export { selectCandidate, selectCandidateSpec } from "./rl/select-candidate.js";
+export { rowCounts, rowCountsSpec } from "./rl/row-counts.js";
 export { sumSegments, sumSegmentsBackward, sumSegmentsSpec, sumSegmentsBackwardSpec } from "./rl/sum-segments.js";
 export { valueLoss, valueLossSpec } from "./rl/value-loss.js";
 export {

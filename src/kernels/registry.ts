@@ -28,6 +28,7 @@ import { ppoGatherKernels } from "./rl/ppo-gather.js";
 import { ppoLossKernels } from "./rl/ppo-loss.js";
 import { qLearningKernels } from "./rl/q-learning.js";
 import { rewardScaleKernels } from "./rl/reward-scale.js";
+import { rowCountsKernels } from "./rl/row-counts.js";
 import { selectCandidateKernels } from "./rl/select-candidate.js";
 import { sumSegmentsKernels } from "./rl/sum-segments.js";
 import { valueLossKernels } from "./rl/value-loss.js";
@@ -61,6 +62,7 @@ export const kernels: readonly AnyKernelSpec[] = [
   ...qLearningKernels,
   ...randomKernels,
   ...rewardScaleKernels,
+  ...rowCountsKernels,
   ...rowGatherKernels,
   ...rowScatterKernels,
   ...selectCandidateKernels,

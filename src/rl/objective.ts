@@ -54,10 +54,10 @@ export function chainObjective(
     columns: ppoUpdateStatistics,
     recordOld: (program, values, rollout, identity, count) => recordOldLogProbs(program, model, { ...rollout, permutation: identity }, values, count),
     recordLoss: (program, rollout, tensors, batchSize) => {
-      const { batch, rows, moveTo } = recordMinibatch(program, model, rollout, { updateForm: options.updateForm, batchSize });
+      const { batch, sampleStates, rows, moveTo } = recordMinibatch(program, model, rollout, { updateForm: options.updateForm, batchSize });
       const imitation = (options.cloningWeight ?? 0) === 0
         ? undefined
-        : recordImitated(program, model, { frozen: run.frozen, state: batch.state }, { samples: rows.samples, seed: run.seed });
+        : recordImitated(program, model, { frozen: run.frozen, state: sampleStates }, { samples: rows.samples, seed: run.seed });
       recordPpoLoss(program, model, options, { ...tensors, batch: { ...batch, imitated: imitation?.imitated } }, rows);
       return { moveTo, drawFor: (minibatch) => { imitation?.drawFor(minibatch); } };
     },

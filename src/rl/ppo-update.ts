@@ -9,6 +9,7 @@ import { advantageStatistics, advantageStatisticsLength } from "../kernels/rl/ad
 import { cloningLoss } from "../kernels/rl/cloning-loss.js";
 import { lossStatistics } from "../kernels/rl/loss-statistics.js";
 import { ppoGather } from "../kernels/rl/ppo-gather.js";
+import { rowCounts } from "../kernels/rl/row-counts.js";
 import { ppoLoss, ppoSchedule, ppoStatistics, type ClipSchedule } from "../kernels/rl/ppo-loss.js";
 import { valueLoss } from "../kernels/rl/value-loss.js";
 import { affineColumns } from "../kernels/nn/affine-columns.js";
@@ -62,8 +63,10 @@ export interface PpoModel {
 }
 
 /** One minibatch. R transitions; S samples, S = R in `step` form and R / K' in `chain` form. */
-export interface PpoBatch extends ValueBatch {
+export interface PpoBatch {
   readonly transitions: Transitions;
+  /** What the critic learns from: the samples, or the rows of the rollout by how often they are among the samples. */
+  readonly valued: ValueBatch;
   /** j of each transition, 0 the noisiest, u32 [R]. */
   readonly chainIndex: Tensor;
   /** Elementwise log-densities when the samples were drawn [R, width]. */
@@ -147,17 +150,19 @@ export function recordPpoLoss(
   }
 
   lossStatistics(program, policyPartials, { statistics }, { at: 0 });
-  recordValueLoss(program, critic, { ...tensors, batch, statistics }, {
-    rows: S, valueClip: options.valueClip ?? null, valueWeight: options.valueWeight ?? 0.5, at: ppoUpdateStatistics.indexOf("valueLoss"),
+  recordValueLoss(program, critic, { critic: tensors.critic, batch: batch.valued, statistics }, {
+    rows: batch.valued.state.shape[0]!, samples: S, valueClip: options.valueClip ?? null, valueWeight: options.valueWeight ?? 0.5, at: ppoUpdateStatistics.indexOf("valueLoss"),
   });
 }
 
-/** What the critic of a minibatch learns from, one number a sample. */
+/** What the critic of a minibatch learns from, one number a row. */
 export interface ValueBatch {
-  /** States of the samples [S, conditionWidth]. */
+  /** States of the rows [rows, conditionWidth]. */
   readonly state: Tensor;
   readonly returns: Tensor;
   readonly oldValues: Tensor;
+  /** How often each row is in the minibatch; once by default. */
+  readonly weights?: Tensor | undefined;
 }
 
 /** Records the value loss of a minibatch and its gradient (spec 9.3). */
@@ -167,6 +172,8 @@ export function recordValueLoss(
   tensors: { readonly critic: Pick<Trained, "values" | "gradients">; readonly batch: ValueBatch; readonly statistics: Tensor },
   options: {
     readonly rows: number;
+    /** Samples of the minibatch: the sum of the weights. */
+    readonly samples: number;
     /** Largest change of the critic's value; null is none. */
     readonly valueClip: number | null;
     readonly valueWeight: number;
@@ -174,13 +181,13 @@ export function recordValueLoss(
     readonly at: number;
   },
 ): void {
-  const { rows, valueClip, valueWeight, at } = options;
+  const { rows, samples, valueClip, valueWeight, at } = options;
   const { batch, statistics } = tensors;
   const values = critic.forward(program, tensors.critic.values, tensors.critic.gradients, batch.state, rows);
   const dValues = program.temporary([rows, 1], "value gradient");
   const partials = valueLoss(program, {
-    values: values.output, returns: batch.returns, oldValues: batch.oldValues, dvalues: dValues,
-  }, { count: rows, clip: valueClip, gradientScale: valueWeight });
+    values: values.output, returns: batch.returns, oldValues: batch.oldValues, weights: batch.weights, dvalues: dValues,
+  }, { count: rows, total: samples, clip: valueClip, gradientScale: valueWeight });
   lossStatistics(program, partials, { statistics }, { at });
   values.backward(dValues);
 }
@@ -204,6 +211,8 @@ export interface Rollout {
 /** A minibatch gathered from a rollout, and how to move it to another place of the permutation. */
 export interface GatheredBatch {
   readonly batch: PpoBatch;
+  /** States of the samples [S, conditionWidth]. */
+  readonly sampleStates: Tensor;
   readonly rows: { readonly transitions: number; readonly samples: number };
   /** Moves to the part of the permutation that starts at `offset`, for the runs that follow. */
   readonly moveTo: (offset: number) => void;
@@ -295,7 +304,7 @@ export function recordMinibatch(
   const oldLogProb = program.temporary([R, width], "batch old log-densities");
   rowGather(program, { source: rollout.oldLogProbs, index: gathered.flat, out: oldLogProb }, { rows: R, width });
 
-  const moved: Launch<{ readonly indexOffset: "u32" }>[] = [];
+  const moved: (Launch<{ readonly indexOffset: "u32" }>)[] = [];
   /** A column of samples: in `chain` form the permutation itself names their rows. */
   const perSample = (source: Tensor, columns: number, label: string): Tensor => {
     const out = program.temporary([batchSize, columns], label);
@@ -304,19 +313,26 @@ export function recordMinibatch(
     if (updateForm === "chain") moved.push(launch);
     return out;
   };
+  // Most rows are several times among single transitions: the critic sees each row once, with its number.
+  const rows = rollout.returns.length;
+  const counts = updateForm === "step" && rows < batchSize ? program.temporary([rows], "row counts") : undefined;
+  const counting = counts && rowCounts(program, { index: rollout.permutation, counts }, { rows, count: batchSize, divisor: model.tunedSteps });
+  const sampleStates = updateForm === "step" ? transitions.state : perSample(rollout.states, conditionWidth, "sample states");
   return {
     batch: {
       transitions,
       chainIndex,
       oldLogProb,
-      state: updateForm === "step" ? transitions.state : perSample(rollout.states, conditionWidth, "sample states"),
-      returns: perSample(rollout.returns, 1, "batch returns"),
-      oldValues: perSample(rollout.oldValues, 1, "batch old values"),
       advantages: perSample(rollout.advantages, 1, "batch advantages"),
+      valued: counts === undefined
+        ? { state: sampleStates, returns: perSample(rollout.returns, 1, "batch returns"), oldValues: perSample(rollout.oldValues, 1, "batch old values") }
+        : { state: rollout.states, returns: rollout.returns, oldValues: rollout.oldValues, weights: counts },
     },
+    sampleStates,
     rows: { transitions: R, samples: batchSize },
     moveTo: (offset) => {
       gathered.moveTo(offset);
+      counting?.update({ offset });
       for (const launch of moved) launch.update({ indexOffset: offset });
     },
   };

@@ -86,7 +86,7 @@ export function recordStochasticPpoLoss(
   columnSum(program, { x: density.entropy, out: entropy }, { rows, columns: 1, scale: 1 / rows });
   affineColumns(program, { src: entropy, dst: statistics }, { rows: 1, columns: 1, dstOffset: stochasticUpdateStatistics.indexOf("entropy") });
   density.backward(dLogProb, -entropyWeight / rows);
-  recordValueLoss(program, model.critic, tensors, { rows, valueClip, valueWeight, at: stochasticUpdateStatistics.indexOf("valueLoss") });
+  recordValueLoss(program, model.critic, tensors, { rows, samples: rows, valueClip, valueWeight, at: stochasticUpdateStatistics.indexOf("valueLoss") });
 }
 
 /** Records the gathering of one minibatch of `batchSize` rows. */

@@ -1,6 +1,6 @@
-// value_loss — loss[i] = 1/2 max(e^2, c^2), dvalues[i] = e scale, e = V - R, c = V_old + clamp(V - V_old, -clip, clip) - R; partials[b] = sum of loss in block b of 1024
-//         dvalues[i] = 0 where |V - V_old| > clip and c^2 >= e^2; without V_old c = e
-// shapes  values, returns, oldValues (optional), dvalues [N] f32; partials [blocks] f32, blocks = ceil(N / 1024)
+// value_loss — loss[i] = w[i]/2 max(e^2, c^2), dvalues[i] = w[i] e scale, e = V - R, c = V_old + clamp(V - V_old, -clip, clip) - R; partials[b] = sum of loss in block b of 1024
+//         dvalues[i] = 0 where |V - V_old| > clip and c^2 >= e^2; without V_old c = e, without w w = 1
+// shapes  values, returns, oldValues (optional), weights w (optional), dvalues [N] f32; partials [blocks] f32, blocks = ceil(N / 1024)
 // owns    unit: one block
 // split   units
 // order   f32: four sums over i mod 4, added as a tree, then the tail in order of i
@@ -29,30 +29,37 @@ function square4(value: v128, target: v128, old: v128, hasOld: bool, clip: v128)
   return v128.bitselect(clippedSquare, square, isClipped);
 }
 
-/** args: count, hasOld, clip, scale; values, returns, oldValues, dvalues, partials */
+/** args: count, hasOld, hasWeights, clip, scale; values, returns, oldValues, weights, dvalues, partials */
 export function valueLoss(args: usize, from: u32, to: u32): void {
   const count = load<u32>(args);
   const hasOld = load<u32>(args, 4) != 0;
-  const clip = splat(load<f32>(args, 8));
-  const scale = splat(load<f32>(args, 12));
-  const values = <usize>load<u32>(args, 16);
-  const returns = <usize>load<u32>(args, 20);
-  // Without old values their pointer is 0; anything readable serves, it is not used.
-  const oldValues = hasOld ? <usize>load<u32>(args, 24) : values;
-  const dvalues = <usize>load<u32>(args, 28);
-  const partials = <usize>load<u32>(args, 32);
+  const hasWeights = load<u32>(args, 8) != 0;
+  const clip = splat(load<f32>(args, 12));
+  const scale = splat(load<f32>(args, 16));
+  const values = <usize>load<u32>(args, 20);
+  const returns = <usize>load<u32>(args, 24);
+  // What is absent has the pointer 0; anything readable serves, it is not used.
+  const oldValues = hasOld ? <usize>load<u32>(args, 28) : values;
+  const weights = hasWeights ? <usize>load<u32>(args, 32) : values;
+  const dvalues = <usize>load<u32>(args, 36);
+  const partials = <usize>load<u32>(args, 40);
+  const one = splat(1);
   for (let block = from; block < to; block++) {
     const end = <usize>min(count, (block + 1) * BLOCK) << 2;
     let at = <usize>block * BLOCK << 2;
     let sums = splat(0);
     for (; at + 16 <= end; at += 16) {
-      sums = f32x4.add(sums, square4(v128.load(values + at), v128.load(returns + at), v128.load(oldValues + at), hasOld, clip));
-      v128.store(dvalues + at, f32x4.mul(slope, scale));
+      const weight = hasWeights ? v128.load(weights + at) : one;
+      const square = square4(v128.load(values + at), v128.load(returns + at), v128.load(oldValues + at), hasOld, clip);
+      sums = f32x4.add(sums, f32x4.mul(weight, square));
+      v128.store(dvalues + at, f32x4.mul(f32x4.mul(weight, slope), scale));
     }
     let sum = sum4(sums);
     for (; at < end; at += 4) {
-      sum += f32x4.extract_lane(square4(v128.load32_splat(values + at), v128.load32_splat(returns + at), v128.load32_splat(oldValues + at), hasOld, clip), 0);
-      store<f32>(dvalues + at, f32x4.extract_lane(f32x4.mul(slope, scale), 0));
+      const weight = hasWeights ? v128.load32_splat(weights + at) : one;
+      const square = square4(v128.load32_splat(values + at), v128.load32_splat(returns + at), v128.load32_splat(oldValues + at), hasOld, clip);
+      sum += f32x4.extract_lane(f32x4.mul(weight, square), 0);
+      store<f32>(dvalues + at, f32x4.extract_lane(f32x4.mul(f32x4.mul(weight, slope), scale), 0));
     }
     store<f32>(partials + (<usize>block << 2), 0.5 * sum);
   }

@@ -9,11 +9,12 @@ const blockSize = 1024;
 export const valueLossSpec = defineKernel({
   name: "rl/value_loss",
   lib: ["index", "reduce"],
-  params: { count: "u32", hasOld: "u32", clip: "f32", scale: "f32" },
+  params: { count: "u32", hasOld: "u32", hasWeights: "u32", clip: "f32", scale: "f32" },
   buffers: {
     values: { access: "read", length: (p) => p.count },
     returns: { access: "read", length: (p) => p.count },
     oldValues: { access: "read", length: (p) => p.count, optional: true },
+    weights: { access: "read", length: (p) => p.count, optional: true },
     dvalues: { access: "write", length: (p) => p.count },
     partials: { access: "write", length: (p) => Math.ceil(p.count / blockSize) },
   },
@@ -32,21 +33,29 @@ export function valueLoss(
     readonly returns: Tensor;
     /** Critic when the samples were drawn; read where `clip` is given. */
     readonly oldValues?: Tensor | undefined;
+    /** How often each row counts; once by default. */
+    readonly weights?: Tensor | undefined;
     readonly dvalues: Tensor;
   },
-  options: { readonly count: number; readonly clip: number | null; readonly gradientScale: number },
+  options: {
+    readonly count: number;
+    /** What the sum is divided by to be a mean: the sum of the weights. Default: count. */
+    readonly total?: number;
+    readonly clip: number | null;
+    readonly gradientScale: number;
+  },
 ): LossPartials {
-  const { count, clip, gradientScale } = options;
-  const { values, returns, oldValues, dvalues } = buffers;
+  const { count, clip, gradientScale, total = count } = options;
+  const { oldValues, ...others } = buffers;
   const blocks = Math.ceil(count / blockSize);
   const partials = program.temporary([blocks], "value loss sums");
-  const scale = gradientScale / count;
+  const params = { count, hasWeights: buffers.weights === undefined ? 0 : 1, scale: gradientScale / total };
   if (clip === null) {
-    program.launch(valueLossSpec, { count, hasOld: 0, clip: noLimit, scale }, { values, returns, dvalues, partials });
+    program.launch(valueLossSpec, { ...params, hasOld: 0, clip: noLimit }, { ...others, partials });
   } else {
-    program.launch(valueLossSpec, { count, hasOld: 1, clip, scale }, { values, returns, oldValues, dvalues, partials });
+    program.launch(valueLossSpec, { ...params, hasOld: 1, clip }, { ...others, oldValues, partials });
   }
-  return { tensor: partials, columns: 1, blocks, divisor: count };
+  return { tensor: partials, columns: 1, blocks, divisor: total };
 }
 
 export const valueLossKernels = [anyKernel(valueLossSpec)];

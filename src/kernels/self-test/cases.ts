@@ -38,6 +38,7 @@ import { ppoGatherSpec } from "../rl/ppo-gather.js";
 import { ppoLossSpec } from "../rl/ppo-loss.js";
 import { expectileLossSpec, minimumBackwardSpec, relativeValueLossSpec, tdTargetSpec } from "../rl/q-learning.js";
 import { discountedReturnsSpec, rewardStatisticsSpec, scaleRewardsSpec } from "../rl/reward-scale.js";
+import { rowCountsSpec } from "../rl/row-counts.js";
 import { selectCandidateSpec } from "../rl/select-candidate.js";
 import { sumSegmentsBackwardSpec, sumSegmentsSpec } from "../rl/sum-segments.js";
 import { valueLossSpec } from "../rl/value-loss.js";
@@ -342,9 +343,14 @@ export const selfTestCases: readonly SelfTestCase[] = [
     fills: { t: { kind: "index", count: 1000 }, frequencies: { kind: "values", values: [...timestepFrequencies(16)] } },
   },
   {
+    kernel: anyKernel(rowCountsSpec),
+    params: { rows: 70, count: 500, offset: 3, divisor: 5 },
+    fills: { index: { kind: "index", count: 350 } },
+  },
+  {
     kernel: anyKernel(valueLossSpec),
-    params: { count: 777, hasOld: 1, clip: 0.2, scale: 0.01 },
-    fills: { values: { kind: "normal" }, returns: { kind: "normal" }, oldValues: { kind: "normal" } },
+    params: { count: 777, hasOld: 1, hasWeights: 1, clip: 0.2, scale: 0.01 },
+    fills: { values: { kind: "normal" }, returns: { kind: "normal" }, oldValues: { kind: "normal" }, weights: { kind: "uniform", from: 0, to: 2 } },
   },
   {
     kernel: anyKernel(advantageWeightSpec),

@@ -208,6 +208,9 @@ export const expectedDigests: Readonly<Record<string, Readonly<Record<string, re
   "rl/reward_statistics": {
     state: [225.000107, 56.8925443, 1.60729969, 65.321201, -80.2999071],
   },
+  "rl/row_counts": {
+    counts: [14, 0.532614181, 4.05904694, -1.3249567, -0.0206370092],
+  },
   "rl/scale_rewards": {
     scaled: [0, 0, 0, 0, 0],
   },
@@ -224,8 +227,8 @@ export const expectedDigests: Readonly<Record<string, Readonly<Record<string, re
     targets: [4.88504791, -1.10725448, -0.81759351, -0.632871747, -0.830106024],
   },
   "rl/value_loss": {
-    dvalues: [0.0468411855, -0.000676646451, 0.00470270184, -0.00303818674, -0.00907888846],
-    partials: [1133.76807, -948.173677, 523.296051, -894.928712, -402.770162],
+    dvalues: [0.0732168779, 0.00127702041, 0.00181640368, -0.00252211372, 0.000805753232],
+    partials: [1168.43054, -977.162011, 539.294681, -922.289198, -415.083978],
   },
   "rng/random_index": {
     out: [998, -150.994976, 488.113248, 102.135162, -28.9838646],

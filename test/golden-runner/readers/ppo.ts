@@ -128,9 +128,11 @@ async function batchOf(session: Session, group: GoldenFile, model: PpoModel, has
     transitions,
     chainIndex: session.words(chainIndex, "chain indices"),
     oldLogProb: session.floats(group.values("in.oldlogprobs"), "old log-probabilities"),
-    state: session.floats(state, "state"),
-    returns: session.floats(group.values("in.returns"), "returns"),
-    oldValues: session.floats(group.values("in.oldvalues"), "old values"),
+    valued: {
+      state: session.floats(state, "state").view(0, [samples, state.length / samples]),
+      returns: session.floats(group.values("in.returns"), "returns"),
+      oldValues: session.floats(group.values("in.oldvalues"), "old values"),
+    },
     advantages: session.floats(group.values("in.advantages"), "advantages"),
     imitated: hasCloning ? await sampleFrozen(session, group, model, samples) : undefined,
   };
