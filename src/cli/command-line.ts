@@ -8,11 +8,12 @@ import { demos } from "./demos.js";
 import { doctor } from "./doctor.js";
 import { fileError } from "./files.js";
 import { quickstart } from "./quickstart.js";
+import { reportCommand } from "./report-command.js";
 import { flagsOf, gatherOptions, kebabCase, type SchemaFlag } from "./schema-arguments.js";
 import { printError, printLine } from "./terminal.js";
 import { renderCommandUsage, renderProgramUsage } from "./usage.js";
 
-const commands: readonly Command[] = [quickstart, demos, doctor];
+const commands: readonly Command[] = [quickstart, demos, reportCommand, doctor];
 
 /** Runs one command and returns the exit code. Whatever is thrown becomes one message on the error stream. */
 export async function runCommandLine(words: readonly string[], known: readonly Command[] = commands): Promise<number> {
