@@ -1,8 +1,10 @@
 // product — rows times packed panels: sum_k left[b,k] packed[p][k][l], each sum followed by what the kernel says
 //
 // The kernel that includes this snippet defines
-//   fn left(n: u32) -> f32                                element n of the rows [B, depth]
-//   fn panel(n: u32) -> vec4f                         four columns: packed[p][k][4h .. 4h + 3], n = 2 (p depth + k) + h
+//   fn left(n: u32) -> f32                            element n of the buffer of rows
+//   fn left_start(b: u32) -> u32                      where row b starts in it
+//   fn panel(n: u32) -> vec4f                         four columns: vector n of the packed panels
+//   fn panel_start(p: u32) -> u32                     where panel p starts in them: packed[p][k][4h .. 4h + 3] is 2 k + h further
 //   fn finish(b: u32, column: u32, sums: vec4f)       ends the sums of row b, columns column .. column + 3
 // Every sum runs over k ascending, in f32.
 
@@ -13,8 +15,8 @@ fn product_quad(n: u32, rows: u32, depth: u32, columns: u32) {
   let b = n / quads;
   let quad = n % quads;
   // left[b, 0] and packed[quad / 2][0][4 (quad % 2)]
-  let start = b * depth;
-  let first = quad / 2u * 2u * depth + quad % 2u;
+  let start = left_start(b);
+  let first = panel_start(quad / 2u) + quad % 2u;
   var sums = vec4f();
   for (var k = 0u; k < depth; k++) { sums += left(start + k) * panel(first + 2u * k); }
   finish(b, 4u * quad, sums);
@@ -34,10 +36,10 @@ fn product_block(n: u32, rows: u32, depth: u32, columns: u32) {
   let b = n / panels * 8u;
   let p = n % panels;
   // left[b + r, 0]; rows beyond the end repeat the last one and are not written.
-  let last = vec4<u32>(rows - 1u);
-  let start = min(b + vec4<u32>(0u, 1u, 2u, 3u), last) * depth;
-  let more = min(b + vec4<u32>(4u, 5u, 6u, 7u), last) * depth;
-  let first = 2u * p * depth;
+  let last = rows - 1u;
+  let start = vec4<u32>(left_start(b), left_start(min(b + 1u, last)), left_start(min(b + 2u, last)), left_start(min(b + 3u, last)));
+  let more = vec4<u32>(left_start(min(b + 4u, last)), left_start(min(b + 5u, last)), left_start(min(b + 6u, last)), left_start(min(b + 7u, last)));
+  let first = panel_start(p);
   var s0 = vec4f(); var s1 = vec4f(); var s2 = vec4f(); var s3 = vec4f();
   var s4 = vec4f(); var s5 = vec4f(); var s6 = vec4f(); var s7 = vec4f();
   var t0 = vec4f(); var t1 = vec4f(); var t2 = vec4f(); var t3 = vec4f();
@@ -84,14 +86,14 @@ fn product_tiled(tile_row: u32, tile_column: u32, lane: u32, rows: u32, depth: u
     let k = slab + lane % 16u;
     var values = vec4f();
     if (k < depth) {
-      if (from_row < rows) { values.x = left(from_row * depth + k); }
-      if (from_row + 1u < rows) { values.y = left((from_row + 1u) * depth + k); }
-      if (from_row + 2u < rows) { values.z = left((from_row + 2u) * depth + k); }
-      if (from_row + 3u < rows) { values.w = left((from_row + 3u) * depth + k); }
+      if (from_row < rows) { values.x = left(left_start(from_row) + k); }
+      if (from_row + 1u < rows) { values.y = left(left_start(from_row + 1u) + k); }
+      if (from_row + 2u < rows) { values.z = left(left_start(from_row + 2u) + k); }
+      if (from_row + 3u < rows) { values.w = left(left_start(from_row + 3u) + k); }
     }
     var weights = vec4f();
     if (from_panel < panels && slab + panel_k < depth) {
-      weights = panel(2u * (from_panel * depth + slab + panel_k) + lane % 2u);
+      weights = panel(panel_start(from_panel) + 2u * (slab + panel_k) + lane % 2u);
     }
     workgroupBarrier();
     left_slab[lane % 16u * 17u + lane / 16u] = values;

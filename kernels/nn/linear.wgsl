@@ -25,7 +25,11 @@ struct Params {
 
 fn left(n: u32) -> f32 { return x[n]; }
 
+fn left_start(b: u32) -> u32 { return b * params.inFeatures; }
+
 fn panel(n: u32) -> vec4f { return packed[n]; }
+
+fn panel_start(p: u32) -> u32 { return 2u * p * params.inFeatures; }
 
 // y[b, o + c] and activated[b, o + c] of the four sums.
 fn finish(b: u32, o: u32, sums: vec4f) {

@@ -21,7 +21,11 @@ struct Params { rows: u32, inFeatures: u32, outFeatures: u32, activation: u32, h
 
 fn left(n: u32) -> f32 { return dy[n]; }
 
+fn left_start(b: u32) -> u32 { return b * params.outFeatures; }
+
 fn panel(n: u32) -> vec4f { return packed[n]; }
+
+fn panel_start(p: u32) -> u32 { return 2u * p * params.outFeatures; }
 
 // dx[b, i + c] of the four sums.
 fn finish(b: u32, i: u32, sums: vec4f) {

@@ -7,10 +7,13 @@ import { activationKernels } from "./nn/activation.js";
 import { affineColumnsKernels } from "./nn/affine-columns.js";
 import { clampKernels } from "./nn/clamp.js";
 import { columnKernels } from "./nn/columns.js";
+import { conv1dKernels } from "./nn/conv1d.js";
 import { diagonalGaussianKlKernels } from "./nn/diagonal-gaussian-kl.js";
+import { groupNormKernels } from "./nn/group-norm.js";
 import { layerNormKernels } from "./nn/layer-norm.js";
 import { linearKernels } from "./nn/linear.js";
 import { meanSquaredLossKernels } from "./nn/mean-squared-loss.js";
+import { pairSumKernels } from "./nn/pair-sum.js";
 import { rowGatherKernels } from "./nn/row-gather.js";
 import { rowScatterKernels } from "./nn/row-scatter.js";
 import { stochasticHeadKernels } from "./nn/stochastic-heads.js";
@@ -45,6 +48,7 @@ export const kernels: readonly AnyKernelSpec[] = [
   ...clampKernels,
   ...cloningLossKernels,
   ...columnKernels,
+  ...conv1dKernels,
   ...denoiseKernels,
   ...diagonalGaussianKlKernels,
   ...emaKernels,
@@ -53,10 +57,12 @@ export const kernels: readonly AnyKernelSpec[] = [
   ...gaussianKlKernels,
   ...gaussianLogProbKernels,
   ...gradientNormKernels,
+  ...groupNormKernels,
   ...layerNormKernels,
   ...linearKernels,
   ...lossStatisticsKernels,
   ...meanSquaredLossKernels,
+  ...pairSumKernels,
   ...ppoGatherKernels,
   ...ppoLossKernels,
   ...qLearningKernels,

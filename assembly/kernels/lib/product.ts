@@ -19,6 +19,7 @@ const RELU: u32 = 1;
 
 // What follows a sum, set for one call of `multiply`. Globals belong to one thread: every thread has its own instance.
 let columns: usize = 0;
+let rowBytes: usize = 0;
 let bias: usize = 0;
 let pre: usize = 0;
 let slopeKind: u32 = 0;
@@ -42,11 +43,15 @@ let sum9: v128 = i32x4(0, 0, 0, 0);
 let sum10: v128 = i32x4(0, 0, 0, 0);
 let sum11: v128 = i32x4(0, 0, 0, 0);
 
-/** Says what follows a sum: y = (sum + bias) f'(pre) + addend, activated = f(y). A zero pointer leaves its part out. */
+/**
+ * Says what follows a sum: y = (sum + bias) f'(pre) + addend, activated = f(y). A zero pointer leaves its part out. Rows of
+ * pre, addend and results are `stride` bytes apart.
+ */
 export function follow(
-  columnCount: usize, biasAt: usize, preAt: usize, slope: u32, addendAt: usize, outputAt: usize, activatedAt: usize, kind: u32,
+  columnCount: usize, stride: usize, biasAt: usize, preAt: usize, slope: u32, addendAt: usize, outputAt: usize, activatedAt: usize, kind: u32,
 ): void {
   columns = columnCount;
+  rowBytes = stride;
   bias = biasAt;
   pre = preAt;
   slopeKind = slope;
@@ -115,7 +120,7 @@ function finish8(low: v128, high: v128, lowBias: v128, highBias: v128, at: usize
 
 /** Ends the sums of `count` rows and one panel. */
 function finish(count: u32, row: usize, column: usize): void {
-  const stride = columns << 2;
+  const stride = rowBytes;
   const offset = column << 2;
   let at = row * stride + offset;
   if (column + 8 > columns) {
@@ -169,12 +174,12 @@ function tile1(x: usize, stride: usize, panel: usize, depth: usize, row: usize, 
 }
 
 /** One row, two panels: sums enough to hide the latency of an addition. */
-function tile1Wide(x: usize, stride: usize, panel: usize, depth: usize, row: usize, column: usize): void {
+function tile1Wide(x: usize, stride: usize, panel: usize, step: usize, depth: usize, row: usize, column: usize): void {
   let a = x + row * stride;
   let a0 = splat(0), a1 = splat(0), a2 = splat(0), a3 = splat(0);
   const end = panel + (depth << 5);
   const last = end - 32;
-  let next = end;
+  let next = panel + step;
   while (true) {
     let p0 = v128.load(panel);
     let p1 = v128.load(panel, 16);
@@ -247,14 +252,14 @@ function tile2(x: usize, stride: usize, panel: usize, depth: usize, row: usize, 
 }
 
 /** Two rows, two panels. */
-function tile2Wide(x: usize, stride: usize, panel: usize, depth: usize, row: usize, column: usize): void {
+function tile2Wide(x: usize, stride: usize, panel: usize, step: usize, depth: usize, row: usize, column: usize): void {
   let a = x + row * stride;
   let b = a + stride;
   let a0 = splat(0), a1 = splat(0), a2 = splat(0), a3 = splat(0);
   let b0 = splat(0), b1 = splat(0), b2 = splat(0), b3 = splat(0);
   const end = panel + (depth << 5);
   const last = end - 32;
-  let next = end;
+  let next = panel + step;
   while (true) {
     let p0 = v128.load(panel);
     let p1 = v128.load(panel, 16);
@@ -582,17 +587,17 @@ function tile(rows: usize, x: usize, stride: usize, panel: usize, depth: usize, 
 }
 
 /**
- * Rows [from, to) of x [.., depth] times all panels, each sum followed by what `follow` said. Variants: 0 the tallest
- * tile that suits the build, 1 tiles of up to 4 rows, 2 of up to 6.
+ * Rows [from, to) of x times all panels, each sum followed by what `follow` said. Rows of x are `stride` bytes apart, panels
+ * `step` bytes; the first `depth` numbers of both take part. Variants: 0 the tallest tile that suits the build, 1 tiles of up
+ * to 4 rows, 2 of up to 6.
  */
-export function multiply(x: usize, packed: usize, depth: usize, from: usize, to: usize, variant: u32): void {
+export function multiply(x: usize, stride: usize, packed: usize, step: usize, depth: usize, from: usize, to: usize, variant: u32): void {
   const tallest = variant == 0 ? TALLEST : variant == 1 ? 4 : 6;
-  const stride = depth << 2;
   const block = depth > DEEP ? ROW_BLOCK : SHALLOW_ROW_BLOCK;
   for (let start = from; start < to; start += block) {
     const rows = min<usize>(block, to - start);
     if (rows < 3) {
-      multiplyFew(x, stride, packed, depth, start, rows);
+      multiplyFew(x, stride, packed, step, depth, start, rows);
       continue;
     }
     // As even as can be: 25 rows in tiles of up to 4 are four times 4 and three times 3.
@@ -610,19 +615,19 @@ export function multiply(x: usize, packed: usize, depth: usize, from: usize, to:
         tile(height, x, stride, panel, depth, row, column);
         row += height;
       }
-      panel += depth << 5;
+      panel += step;
     }
   }
 }
 
 /** One or two rows: two panels at a time. */
-function multiplyFew(x: usize, stride: usize, packed: usize, depth: usize, row: usize, rows: usize): void {
+function multiplyFew(x: usize, stride: usize, packed: usize, step: usize, depth: usize, row: usize, rows: usize): void {
   let panel = packed;
   let column: usize = 0;
   for (; column + 8 < columns; column += 16) {
-    if (rows == 1) tile1Wide(x, stride, panel, depth, row, column);
-    else tile2Wide(x, stride, panel, depth, row, column);
-    panel += depth << 6;
+    if (rows == 1) tile1Wide(x, stride, panel, step, depth, row, column);
+    else tile2Wide(x, stride, panel, step, depth, row, column);
+    panel += step << 1;
   }
   if (column < columns) {
     if (rows == 1) tile1(x, stride, panel, depth, row, column);

@@ -9,6 +9,8 @@ import { follow, multiply } from "../lib/product";
 
 /** args: rows, inFeatures, outFeatures, activation, hasPre, hasAddend; dy, packed, pre, addend, dx */
 export function linearBackwardInput(args: usize, from: u32, to: u32): void {
-  follow(load<u32>(args, 4), 0, load<u32>(args, 32), load<u32>(args, 12), load<u32>(args, 36), load<u32>(args, 40), 0, 0);
-  multiply(load<u32>(args, 24), load<u32>(args, 28), load<u32>(args, 8), from, to, load<u32>(args, 44));
+  const columns = <usize>load<u32>(args, 4);
+  const depth = <usize>load<u32>(args, 8);
+  follow(columns, columns << 2, 0, load<u32>(args, 32), load<u32>(args, 12), load<u32>(args, 36), load<u32>(args, 40), 0, 0);
+  multiply(load<u32>(args, 24), depth << 2, load<u32>(args, 28), depth << 5, depth, from, to, load<u32>(args, 44));
 }

@@ -9,8 +9,10 @@ import { follow, multiply } from "../lib/product";
 
 /** args: rows, inFeatures, outFeatures, activation, hasBias, hasAddend, writesY, writesActivated; x, packed, bias, addend, y, activated */
 export function linear(args: usize, from: u32, to: u32): void {
+  const depth = <usize>load<u32>(args, 4);
+  const columns = <usize>load<u32>(args, 8);
   follow(
-    load<u32>(args, 8), load<u32>(args, 40), 0, 0, load<u32>(args, 44), load<u32>(args, 48), load<u32>(args, 52), load<u32>(args, 12),
+    columns, columns << 2, load<u32>(args, 40), 0, 0, load<u32>(args, 44), load<u32>(args, 48), load<u32>(args, 52), load<u32>(args, 12),
   );
-  multiply(load<u32>(args, 32), load<u32>(args, 36), load<u32>(args, 4), from, to, load<u32>(args, 56));
+  multiply(load<u32>(args, 32), depth << 2, load<u32>(args, 36), depth << 5, depth, from, to, load<u32>(args, 56));
 }
