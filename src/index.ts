@@ -73,7 +73,7 @@ export { createCritic, type Critic, type CriticOptions, type CriticTape } from "
 export {
   forwardDensity, inferDensity, recordLikelihoodLoss, type Density, type DensityInputs, type DensityTape, type LikelihoodLossTensors,
 } from "./nn/density.js";
-export type { Denoiser, DenoiserInputs, DenoiserSteps, DenoiserTape } from "./nn/denoiser.js";
+export type { Denoiser, DenoiserInputs, DenoiserSteps, DenoiserTape, StepRange } from "./nn/denoiser.js";
 export { createDiffusionMlp, type DiffusionMlp, type DiffusionMlpOptions } from "./nn/diffusion-mlp.js";
 export { createMlp, type FirstLayer, type Mlp, type MlpOptions, type Tape } from "./nn/mlp.js";
 export { ParameterLayout, type Initialiser, type Parameter } from "./nn/parameters.js";
@@ -89,6 +89,7 @@ export {
   type StochasticMlpOptions,
 } from "./nn/stochastic-mlp.js";
 export { createTrained, freeTrained, recordOptimiserStep, type OptimiserOptions, type Trained } from "./nn/trained.js";
+export { createUnet, type Unet, type UnetOptions } from "./nn/unet.js";
 export { chainOf, type ChainOptions, type DenoisingChain } from "./rl/denoising-chain.js";
 export { episodeStatistics, type EpisodeRecord, type EpisodeStatistics } from "./rl/episode-statistics.js";
 export { evaluate, evaluateSchema, type Acting, type EvaluateOptions, type Evaluation, type Failure, type Trajectory } from "./rl/evaluation.js";

@@ -58,7 +58,8 @@ export function recordSampling(
   }
   const prepared = new Map<Tensor, DenoiserSteps>();
   const network = (step: number): DenoiserSteps => {
-    const values = step >= n - tunedSteps ? tensors.tuned : tensors.frozen;
+    const isTuned = step >= n - tunedSteps;
+    const values = isTuned ? tensors.tuned : tensors.frozen;
     if (values === undefined) {
       throw new DifftuneError("OPTION", `Step ${step} of ${n} has no parameters.`, {
         hint: "The frozen parameters run the first n - K' steps, the tuned ones the last K'.",
@@ -66,7 +67,9 @@ export function recordSampling(
     }
     let steps = prepared.get(values);
     if (steps === undefined) {
-      steps = denoiser.prepare(program, values, tensors.state, tables.times, rows);
+      const range = tensors.frozen === tensors.tuned ? { from: 0, to: n }
+        : isTuned ? { from: n - tunedSteps, to: n } : { from: 0, to: n - tunedSteps };
+      steps = denoiser.prepare(program, values, tensors.state, tables.times, rows, range);
       prepared.set(values, steps);
     }
     return steps;

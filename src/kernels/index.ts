@@ -54,12 +54,34 @@ export { affineColumns, affineColumnsSpec } from "./nn/affine-columns.js";
 export { clampBackward, clampBackwardSpec } from "./nn/clamp.js";
 export { copyColumns, concatColumns, splitColumns, columnSum, copyColumnsSpec, columnSumSpec, type Columns } from "./nn/columns.js";
 export {
+  planConvolution,
+  conv1dPack,
+  conv1d,
+  conv1dBackwardWeight,
+  conv1dPackSpec,
+  conv1dSpec,
+  conv1dBackwardWeightSpec,
+  type ConvolutionShape,
+  type ConvolutionDirection,
+  type ConvolutionPlan,
+} from "./nn/conv1d.js";
+export {
   diagonalGaussianKl,
   diagonalGaussianKlBackwardAdd,
   diagonalGaussianKlSpec,
   diagonalGaussianKlBackwardAddSpec,
   type DiagonalGaussians,
 } from "./nn/diagonal-gaussian-kl.js";
+export {
+  groupNorm,
+  groupNormBackward,
+  modulations,
+  groupNormSpec,
+  groupNormBackwardSpec,
+  type GroupNormOptions,
+  type Modulation,
+  type NormWeights,
+} from "./nn/group-norm.js";
 export {
   layerNorm,
   layerNormBackward,
@@ -83,6 +105,7 @@ export {
   type WeightSlice,
 } from "./nn/linear.js";
 export { meanSquaredLoss, meanSquaredLossSpec } from "./nn/mean-squared-loss.js";
+export { pairSum, pairSumSpec } from "./nn/pair-sum.js";
 export { rowGather, rowGatherSpec, rowGatherU32Spec, type RowGatherOptions } from "./nn/row-gather.js";
 export { rowScatter, rowScatterSpec } from "./nn/row-scatter.js";
 export {

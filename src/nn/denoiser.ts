@@ -26,6 +26,12 @@ export interface DenoiserTape {
   };
 }
 
+/** Steps [from, to) of a list of times. */
+export interface StepRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** A denoiser prepared for one batch of states and a list of times: records one evaluation a step. */
 export type DenoiserSteps = (x: Tensor, step: number) => Tensor;
 
@@ -45,7 +51,7 @@ export interface Denoiser {
   forward(program: ProgramRecorder, values: Tensor, gradients: Tensor, inputs: DenoiserInputs, rows: number): DenoiserTape;
   /**
    * Records, once, what depends only on the state or only on the time of the steps, and gives a recorder of single steps.
-   * `times` holds the u32 time of every step.
+   * `times` holds the u32 time of every step; `range` says which of them will be recorded, all by default.
    */
-  prepare(program: ProgramRecorder, values: Tensor, state: Tensor, times: Tensor, rows: number): DenoiserSteps;
+  prepare(program: ProgramRecorder, values: Tensor, state: Tensor, times: Tensor, rows: number, range?: StepRange): DenoiserSteps;
 }

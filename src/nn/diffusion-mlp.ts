@@ -5,12 +5,12 @@ import type { ProgramRecorder } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
 import type { Activation } from "../kernels/nn/activation.js";
 import { concatColumns, copyColumns } from "../kernels/nn/columns.js";
-import { timestepEmbedding, timestepFrequencies } from "../kernels/nn/timestep-embedding.js";
 import type { Denoiser, DenoiserInputs, DenoiserSteps, DenoiserTape } from "./denoiser.js";
 import { createMlp, type Mlp, type Tape } from "./mlp.js";
-import { activationName, flag, layerSize, layerSizes } from "./network-options.js";
+import { activationName, evenSize, flag, layerSize, layerSizes } from "./network-options.js";
 import { ParameterLayout } from "./parameters.js";
-import { addLinear, Pass, type LinearLayer } from "./pass.js";
+import { Pass, type LinearLayer } from "./pass.js";
+import { TimeEncoder, type TimeTape } from "./time-encoder.js";
 
 /** Options of {@link createDiffusionMlp}. */
 export interface DiffusionMlpOptions {
@@ -36,11 +36,9 @@ export interface DiffusionMlpOptions {
   readonly isResidual?: boolean;
 }
 
-const evenSize = "It must be an even whole number from 4 to 65536.";
-
 /** The options of a diffusion MLP that are not sizes of its task. */
 export const diffusionMlpForm = {
-  timeSize: v.optional(v.pipe(v.number(evenSize), v.multipleOf(2, evenSize), v.minValue(4, evenSize), v.maxValue(65_536, evenSize)), 16),
+  timeSize: v.optional(evenSize, 16),
   hidden: v.optional(layerSizes(0), [256, 256]),
   conditionHidden: v.optional(layerSizes(0), []),
   activation: v.optional(activationName, "mish"),
@@ -70,8 +68,7 @@ export class DiffusionMlp implements Denoiser {
   readonly width: number;
   readonly conditionWidth: number;
   readonly #timeSize: number;
-  readonly #timeIn: LinearLayer;
-  readonly #timeOut: LinearLayer;
+  readonly #time: TimeEncoder;
   readonly #condition: Mlp | undefined;
   readonly #stateWidth: number;
   readonly #trunk: Mlp;
@@ -83,8 +80,7 @@ export class DiffusionMlp implements Denoiser {
     this.width = horizon * actionSize;
     this.conditionWidth = conditionWidth;
     this.#timeSize = timeSize;
-    this.#timeIn = addLinear(this.layout, "time_embedding.1", timeSize, 2 * timeSize);
-    this.#timeOut = addLinear(this.layout, "time_embedding.3", 2 * timeSize, timeSize);
+    this.#time = new TimeEncoder(this.layout, "time_embedding", timeSize, 2 * timeSize);
     if (conditionHidden.length > 0) {
       this.#condition = createMlp(this.layout, "cond_mlp", {
         sizes: [conditionWidth, ...conditionHidden],
@@ -100,34 +96,27 @@ export class DiffusionMlp implements Denoiser {
 
   infer(program: ProgramRecorder, values: Tensor, inputs: DenoiserInputs, rows: number): Tensor {
     const pass = new Pass(program, this.layout, values);
-    const time = this.#inferTime(pass, inputs.time, rows);
+    const time = this.#time.infer(pass, inputs.time, rows);
     const state = this.#condition?.infer(pass, inputs.state, rows) ?? inputs.state;
     return this.#trunk.infer(pass, this.#concat(pass, inputs.x, time, state, rows), rows);
   }
 
   forward(program: ProgramRecorder, values: Tensor, gradients: Tensor, inputs: DenoiserInputs, rows: number): DenoiserTape {
     const pass = new Pass(program, this.layout, values, gradients);
-    const embedding = this.#embed(pass, inputs.time, rows);
-    const timeSum = pass.temporary([rows, 2 * this.#timeSize], "time sum");
-    const timeActivated = pass.temporary([rows, 2 * this.#timeSize], "time activated");
-    pass.linear(this.#timeIn, { x: embedding }, { y: timeSum, activated: timeActivated }, { rows, activation: "mish" });
-    const time = pass.temporary([rows, this.#timeSize], "time feature");
-    pass.linear(this.#timeOut, { x: timeActivated }, { y: time }, { rows });
+    const timeTape = this.#time.forward(pass, inputs.time, rows);
     const conditionTape = this.#condition?.forward(pass, inputs.state, rows);
-    const input = this.#concat(pass, inputs.x, time, conditionTape?.output ?? inputs.state, rows);
+    const input = this.#concat(pass, inputs.x, timeTape.output, conditionTape?.output ?? inputs.state, rows);
     const trunkTape = this.#trunk.forward(pass, input, rows);
     return {
       output: trunkTape.output,
-      backward: (dOutput, wanted = {}) => this.#backward(pass, {
-        trunkTape, conditionTape, embedding, timeSum, timeActivated,
-      }, dOutput, rows, wanted),
+      backward: (dOutput, wanted = {}) => this.#backward(pass, { trunkTape, conditionTape, timeTape }, dOutput, rows, wanted),
     };
   }
 
   prepare(program: ProgramRecorder, values: Tensor, state: Tensor, times: Tensor, rows: number): DenoiserSteps {
     const pass = new Pass(program, this.layout, values);
     const stepCount = times.length;
-    const time = this.#inferTime(pass, times, stepCount);
+    const time = this.#time.infer(pass, times, stepCount);
     const stateFeature = this.#condition?.infer(pass, state, rows) ?? state;
     // The first layer is linear in [x, time, state]: its time part is one bias a step, its state part one addend a row.
     let steps: Tensor | undefined;
@@ -159,21 +148,6 @@ export class DiffusionMlp implements Denoiser {
     });
   }
 
-  #embed(pass: Pass, time: Tensor, rows: number): Tensor {
-    const embedding = pass.temporary([rows, this.#timeSize], "time embedding");
-    const frequencies = pass.program.constant(timestepFrequencies(this.#timeSize), "time frequencies", "u32");
-    timestepEmbedding(pass.program, { t: time, frequencies, out: embedding }, { rows, dim: this.#timeSize });
-    return embedding;
-  }
-
-  #inferTime(pass: Pass, time: Tensor, rows: number): Tensor {
-    const hidden = pass.temporary([rows, 2 * this.#timeSize], "time activated");
-    pass.linear(this.#timeIn, { x: this.#embed(pass, time, rows) }, { activated: hidden }, { rows, activation: "mish" });
-    const feature = pass.temporary([rows, this.#timeSize], "time feature");
-    pass.linear(this.#timeOut, { x: hidden }, { y: feature }, { rows });
-    return feature;
-  }
-
   #concat(pass: Pass, x: Tensor, time: Tensor, state: Tensor, rows: number): Tensor {
     const input = pass.temporary([rows, this.#trunk.inFeatures], "trunk input");
     concatColumns(pass.program, [
@@ -189,9 +163,7 @@ export class DiffusionMlp implements Denoiser {
     tape: {
       readonly trunkTape: Tape;
       readonly conditionTape: Tape | undefined;
-      readonly embedding: Tensor;
-      readonly timeSum: Tensor;
-      readonly timeActivated: Tensor;
+      readonly timeTape: TimeTape;
     },
     dOutput: Tensor,
     rows: number,
@@ -212,11 +184,7 @@ export class DiffusionMlp implements Denoiser {
       });
       return target;
     };
-    const dTime = part(this.width, T, "time gradient");
-    pass.linearBackwardWeight(this.#timeOut, { dy: dTime, x: tape.timeActivated }, rows);
-    const dSum = pass.temporary([rows, 2 * T], "time sum gradient");
-    pass.linearBackwardInput(this.#timeOut, { dy: dTime, dx: dSum, pre: tape.timeSum }, { rows, activation: "mish" });
-    pass.linearBackwardWeight(this.#timeIn, { dy: dSum, x: tape.embedding }, rows);
+    this.#time.backward(pass, tape.timeTape, part(this.width, T, "time gradient"), rows);
 
     let dState = needsState ? part(this.width + T, this.#stateWidth, "state feature gradient") : undefined;
     if (this.#condition !== undefined && tape.conditionTape !== undefined && dState !== undefined) {

@@ -41,7 +41,7 @@ export class Pass {
   readonly layout: ParameterLayout;
   readonly #values: Tensor;
   readonly #gradients: Tensor | undefined;
-  readonly #packed = new Map<string, Tensor>();
+  readonly #prepared = new Map<string, Tensor>();
 
   constructor(program: ProgramRecorder, layout: ParameterLayout, values: Tensor, gradients?: Tensor) {
     if (values.length !== layout.length || (gradients !== undefined && gradients.length !== layout.length)) {
@@ -75,6 +75,16 @@ export class Pass {
   /** Memory inside one run. */
   temporary(shape: readonly number[], label: string): Tensor {
     return this.program.temporary(shape, label);
+  }
+
+  /** What `record` makes, recorded when it is first asked for: packed weights, tables. */
+  once(key: string, record: () => Tensor): Tensor {
+    let made = this.#prepared.get(key);
+    if (made === undefined) {
+      made = record();
+      this.#prepared.set(key, made);
+    }
+    return made;
   }
 
   /** Records y = x W^T + b (+ addend) over some input columns (all by default); see the kernel `linear`. */
@@ -137,17 +147,15 @@ export class Pass {
 
   #packedWeight(layer: LinearLayer, columns: ColumnRange): Tensor {
     const key = `${layer.name}:${columns.column}:${columns.count}`;
-    let packed = this.#packed.get(key);
-    if (packed === undefined) {
-      packed = this.temporary([packedLength(columns.count, layer.outFeatures)], `packed ${key}`);
+    return this.once(key, () => {
+      const packed = this.temporary([packedLength(columns.count, layer.outFeatures)], `packed ${key}`);
       linearPack(this.program, { weight: this.value(`${layer.name}.weight`), packed }, {
         outFeatures: layer.outFeatures,
         inFeatures: columns.count,
         rowStride: layer.inFeatures,
         column: columns.column,
       });
-      this.#packed.set(key, packed);
-    }
-    return packed;
+      return packed;
+    });
   }
 }

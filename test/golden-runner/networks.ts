@@ -2,16 +2,32 @@ import type { ActivationName } from "../reference/activations.ts";
 import type { DiffusionMlpOptions } from "../reference/diffusion-mlp.ts";
 import type { MlpOptions } from "../reference/mlp.ts";
 import type { StochasticMlpOptions } from "../reference/stochastic-mlp.ts";
+import type { UnetOptions } from "../reference/unet.ts";
+
+/** Constructor arguments of the U-Net. */
+export interface UnetArguments {
+  readonly action_dim: number;
+  readonly cond_dim: number;
+  /** Left out where the policy around it states it. */
+  readonly horizon_steps?: number;
+  readonly diffusion_step_embed_dim?: number;
+  readonly dim?: number;
+  readonly dim_mults?: readonly number[];
+  readonly smaller_encoder?: boolean;
+  readonly cond_mlp_dims?: readonly number[] | null;
+  readonly kernel_size?: number;
+  readonly n_groups?: number | null;
+  readonly activation_type?: string;
+  readonly cond_predict_scale?: boolean;
+  readonly groupnorm_eps?: number;
+}
 
 /** Constructor arguments of the networks, as the metadata of the golden files spells them. */
-export interface NetworkArguments {
-  readonly action_dim: number;
+export interface NetworkArguments extends UnetArguments {
+  /** There in all but the U-Nets of policies. */
   readonly horizon_steps: number;
-  readonly cond_dim: number;
   readonly time_dim?: number;
   readonly mlp_dims?: readonly number[];
-  readonly cond_mlp_dims?: readonly number[] | null;
-  readonly activation_type?: string;
   readonly out_activation_type?: string;
   readonly use_layernorm?: boolean;
   readonly residual_style?: boolean;
@@ -64,6 +80,25 @@ export function diffusionMlpOptions(args: NetworkArguments): DiffusionMlpOptions
     outputActivation: activationOf(args.out_activation_type ?? "Identity"),
     layerNorm: args.use_layernorm ?? false,
     residual: args.residual_style ?? false,
+  };
+}
+
+/** Options of the U-Net, with the defaults of the original. */
+export function unetOptions(args: UnetArguments, horizon: number): UnetOptions {
+  return {
+    actionDim: args.action_dim,
+    horizon,
+    condDim: args.cond_dim,
+    timeDim: args.diffusion_step_embed_dim ?? 32,
+    dim: args.dim ?? 32,
+    dimMults: args.dim_mults ?? [1, 2, 4, 8],
+    kernelSize: args.kernel_size ?? 5,
+    groups: args.n_groups ?? null,
+    epsilon: args.groupnorm_eps ?? 1e-5,
+    activation: activationOf(args.activation_type ?? "Mish"),
+    predictsScale: args.cond_predict_scale ?? false,
+    smallEncoder: args.smaller_encoder ?? false,
+    condHidden: args.cond_mlp_dims ?? [],
   };
 }
 

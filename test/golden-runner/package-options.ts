@@ -1,9 +1,11 @@
 import { DiffusionProcess } from "../../src/diffusion/process.ts";
 import type { CriticOptions } from "../../src/nn/critic.ts";
-import type { DiffusionMlpOptions } from "../../src/nn/diffusion-mlp.ts";
+import type { Denoiser } from "../../src/nn/denoiser.ts";
+import { createDiffusionMlp, type DiffusionMlpOptions } from "../../src/nn/diffusion-mlp.ts";
 import type { QCriticOptions } from "../../src/nn/q-critic.ts";
 import type { StochasticMlpOptions } from "../../src/nn/stochastic-mlp.ts";
-import { activationOf, diffusionMlpOptions, type CriticArguments, type NetworkArguments } from "./networks.ts";
+import { createUnet } from "../../src/nn/unet.ts";
+import { activationOf, diffusionMlpOptions, unetOptions, type CriticArguments, type NetworkArguments, type UnetArguments } from "./networks.ts";
 import { samplerOf, stepOptionsOf, type ModelArguments, type StochasticCase } from "./policies.ts";
 
 /** The package's options of a denoiser from the constructor arguments of the original. */
@@ -21,6 +23,38 @@ export function denoiserOptions(args: NetworkArguments): DiffusionMlpOptions {
     useLayerNorm: options.layerNorm,
     isResidual: options.residual,
   };
+}
+
+/** The package's U-Net from the constructor arguments of the original. */
+export function unetOf(args: UnetArguments, horizon: number): Denoiser {
+  const options = unetOptions(args, horizon);
+  return createUnet({
+    actionSize: options.actionDim,
+    horizon,
+    conditionWidth: options.condDim,
+    timeSize: options.timeDim,
+    channels: options.dim,
+    multipliers: options.dimMults,
+    kernelSize: options.kernelSize,
+    groups: options.groups,
+    epsilon: options.epsilon,
+    activation: options.activation,
+    modulation: options.predictsScale ? "scale" : "shift",
+    encoder: options.smallEncoder ? "small" : "large",
+    conditionHidden: options.condHidden,
+  });
+}
+
+/** The package's denoiser of a case; undefined where the package has no such network. */
+export function denoiserOf(
+  one: { readonly network: string; readonly network_kwargs: NetworkArguments },
+  horizon: number,
+): Denoiser | undefined {
+  switch (one.network) {
+    case "DiffusionMLP": return createDiffusionMlp(denoiserOptions(one.network_kwargs));
+    case "Unet1D": return unetOf(one.network_kwargs, horizon);
+    default: return undefined;
+  }
 }
 
 /** The package's options of a critic from the constructor arguments of the original. */

@@ -5,7 +5,7 @@ import { readBaselines } from "./readers/baselines.ts";
 import { readFdpp } from "./readers/fdpp.ts";
 import { readFineTuning } from "./readers/finetuning.ts";
 import { readKl } from "./readers/gaussian-kl.ts";
-import { readAlignmentNet, readDiffusionMlp } from "./readers/networks.ts";
+import { readAlignmentNet, readDiffusionMlp, readUnet } from "./readers/networks.ts";
 import { readOptimizer } from "./readers/optimizer.ts";
 import { readAdvantages, readRewardScale } from "./readers/returns.ts";
 import { readEnsemble, readPreferences } from "./readers/preferences.ts";
@@ -19,6 +19,7 @@ import { readAlignmentSchedules, readRateSchedule, readSchedule } from "./reader
 const families: Readonly<Record<string, Reader>> = {
   "dppo/activations": readActivations,
   "dppo/diffusion_mlp": readDiffusionMlp,
+  "dppo/unet1d": readUnet,
   "alignment/net": readAlignmentNet,
   "alignment/kl_step": readKl,
   "dppo/gaussian_gmm": readStochastic,

@@ -1,5 +1,6 @@
 import type { DiffusionMlpOptions } from "../reference/diffusion-mlp.ts";
 import type { MlpOptions } from "../reference/mlp.ts";
+import type { UnetOptions } from "../reference/unet.ts";
 import type { StochasticCase } from "./policies.ts";
 
 /** Shapes of parameters by the names of the state dict. */
@@ -60,6 +61,54 @@ export function denoiserShapes(options: DiffusionMlpOptions): Shapes {
     ...linear("time_embedding.3", 2 * timeDim, timeDim),
     ...(condHidden.length > 0 ? mlpShapes("cond_mlp", encoder) : []),
     ...mlpShapes("mlp_mean", trunk),
+  ]);
+}
+
+/** Parameters of the U-Net of spec 3.2. */
+export function unetShapes(options: UnetOptions): Shapes {
+  const { actionDim, condDim, timeDim, dim, dimMults, kernelSize, groups, condHidden } = options;
+  const condition = timeDim + (condHidden.at(-1) ?? condDim);
+  const encoder: MlpOptions = {
+    dims: [condDim, ...condHidden], activation: options.activation, outputActivation: "identity",
+    layerNorm: false, layerNormFinal: false, residual: true,
+  };
+  const convolution = (name: string, shape: readonly [number, number, number], O: number): Entry[] =>
+    [[`${name}.weight`, shape], [`${name}.bias`, [O]]];
+  const block = (name: string, I: number, O: number): Entry[] => [
+    ...convolution(`${name}.block.0`, [O, I, kernelSize], O),
+    ...(groups === null ? [] : norm(`${name}.block.2`, O)),
+  ];
+  const residual = (name: string, I: number, O: number): Entry[] => {
+    const size = options.predictsScale ? 2 * O : O;
+    const isSmall = options.smallEncoder || condHidden.length > 0;
+    const film = `${name}.cond_encoder`;
+    return [
+      ...block(`${name}.blocks.0`, I, O),
+      ...block(`${name}.blocks.1`, O, O),
+      ...(isSmall
+        ? linear(`${film}.1`, condition, size)
+        : [...linear(`${film}.0`, condition, size), ...linear(`${film}.2`, size, size), ...linear(`${film}.4`, size, size)]),
+      ...(I === O ? [] : convolution(`${name}.residual_conv`, [O, I, 1], O)),
+    ];
+  };
+  const pair = (name: string, I: number, O: number): Entry[] => [...residual(`${name}.0`, I, O), ...residual(`${name}.1`, O, O)];
+  const channels = dimMults.map((mult) => dim * mult);
+  const last = channels.length - 1;
+  return new Map([
+    ...linear("time_mlp.1", timeDim, 4 * timeDim),
+    ...linear("time_mlp.3", 4 * timeDim, timeDim),
+    ...(condHidden.length > 0 ? mlpShapes("cond_mlp", encoder) : []),
+    ...channels.flatMap((C, level) => [
+      ...pair(`down_modules.${level}`, channels[level - 1] ?? actionDim, C),
+      ...(level < last ? convolution(`down_modules.${level}.2.conv`, [C, C, 3], C) : []),
+    ]),
+    ...pair("mid_modules", channels[last]!, channels[last]!),
+    ...channels.slice(0, -1).reverse().flatMap((C, at) => [
+      ...pair(`up_modules.${at}`, 2 * channels[last - at]!, C),
+      ...convolution(`up_modules.${at}.2.conv`, [C, C, 4], C),
+    ]),
+    ...block("final_conv.0", dim, dim),
+    ...convolution("final_conv.1", [actionDim, dim, 1], actionDim),
   ]);
 }
 

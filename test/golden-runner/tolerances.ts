@@ -30,6 +30,9 @@ export const tolerances = {
     networkOutput: relative(2e-6),
     networkInputGradient: relative(5e-6),
     networkParameterGradient: relative(1e-5),
+    unetOutput: relative(5e-6),
+    unetInputGradient: relative(2e-5),
+    unetParameterGradient: relative(5e-5),
     chain: relative(2e-5),
     /** Inside the clamp region −5 … 2. */
     logProb: absolute(5e-4),

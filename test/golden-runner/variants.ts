@@ -7,6 +7,7 @@ import { activations } from "../reference/activations.ts";
 import { generalizedAdvantages } from "../reference/advantages.ts";
 import { binaryEntropy, bradleyTerry, disagreement, preferenceAccuracy, type TieRule } from "../reference/bradley-terry.ts";
 import { denoiseMean, denoiseMeanBackward, type StepOptions } from "../reference/denoise-step.ts";
+import { denoiserTwin } from "../reference/denoiser.ts";
 import { diffusionMlp } from "../reference/diffusion-mlp.ts";
 import { DiffusionPolicy } from "../reference/diffusion-policy.ts";
 import { fdppUpdate, samplerNamed, type FdppOptions } from "../reference/fdpp.ts";
@@ -18,9 +19,17 @@ import { pretrain } from "../reference/pretrain.ts";
 import { initialRewardScale, scaleRewards } from "../reference/reward-scale.ts";
 import { cloningUpdate, evaluatePolicy, stochasticUpdate } from "../reference/stochastic-policy.ts";
 import { timestepEmbedding } from "../reference/timestep-embedding.ts";
-import { activationNames, criticOptions, diffusionMlpOptions, type CriticArguments, type NetworkArguments } from "./networks.ts";
+import {
+  activationNames,
+  criticOptions,
+  diffusionMlpOptions,
+  unetOptions,
+  type CriticArguments,
+  type NetworkArguments,
+  type UnetArguments,
+} from "./networks.ts";
 import type { ModelArguments, OptimizerArguments, PpoCase, PretrainCase, SamplingCase, StochasticCase } from "./policies.ts";
-import { criticShapes, denoiserShapes, stochasticShapes, type Shapes } from "./shapes.ts";
+import { criticShapes, denoiserShapes, stochasticShapes, unetShapes, type Shapes } from "./shapes.ts";
 
 /**
  * Golden vectors of the same form as the published ones, with other sizes, step counts and options, computed by the
@@ -31,6 +40,7 @@ export function writeVariants(folder: string, seed: number): void {
   const makers: Readonly<Record<string, (random: Numbers) => GoldenContent>> = {
     "dppo/activations_posemb": makeActivations,
     "dppo/diffusion_mlp": makeDenoisers,
+    "dppo/unet1d": makeUnets,
     "dppo/sampling_logprob": makeSampling,
     "dppo/ppo_loss_v05": (random) => makePpo(random, "chain"),
     "dppo/ppo_loss_v08": (random) => makePpo(random, "step"),
@@ -79,8 +89,8 @@ class Numbers {
     return new Map(
       [...shapes].map(([name, shape]) => {
         const count = shape.reduce((product, size) => product * size, 1);
-        const isNorm = name.includes("norm");
-        const fanIn = shape[1] ?? count;
+        const isNorm = name.includes("norm") || name.includes(".block.2.");
+        const fanIn = (shape[1] ?? count) * (shape[2] ?? 1);
         const values = this.normals(count, isNorm ? 0.2 : 0.7 / Math.sqrt(fanIn));
         return [name, isNorm && name.endsWith("weight") ? values.map((value) => Math.fround(1 + value)) : values];
       }),
@@ -160,14 +170,45 @@ function makeDenoisers(random: Numbers): GoldenContent {
   content.json("cases", cases);
   for (const [name, args] of Object.entries(cases)) {
     const B = 1 + Math.floor(random.uniforms(1, 1, 70)[0]!);
-    addDenoiser(content, random, name, args, B);
+    addDenoiser(content, random, name, "DiffusionMLP", args, B);
   }
   return content;
 }
 
-function addDenoiser(content: GoldenContent, random: Numbers, name: string, args: NetworkArguments, B: number): void {
-  const options = diffusionMlpOptions(args);
-  const shapes = denoiserShapes(options);
+function makeUnets(random: Numbers): GoldenContent {
+  const content = new GoldenContent();
+  const cases: Record<string, UnetArguments & { readonly horizon_steps: number }> = {
+    h4_robot: {
+      action_dim: 7, horizon_steps: 4, cond_dim: 23, diffusion_step_embed_dim: 16, dim: 16, dim_mults: [1, 2], n_groups: 8,
+      cond_predict_scale: true,
+    },
+    h16_deep: {
+      action_dim: 3, horizon_steps: 16, cond_dim: 6, diffusion_step_embed_dim: 4, dim: 6, dim_mults: [1, 2, 3, 4], n_groups: 3,
+      kernel_size: 3, smaller_encoder: true, groupnorm_eps: 1e-4,
+    },
+    h12_condmlp: {
+      action_dim: 2, horizon_steps: 12, cond_dim: 5, dim: 9, dim_mults: [1, 1, 2], n_groups: null, cond_mlp_dims: [12, 7],
+      activation_type: "GELU", kernel_size: 7,
+    },
+    h8_one: { action_dim: 1, horizon_steps: 8, cond_dim: 1, dim: 6, dim_mults: [1], n_groups: 2, kernel_size: 3 },
+  };
+  content.json("cases", cases);
+  for (const [name, args] of Object.entries(cases)) {
+    const B = 1 + Math.floor(random.uniforms(1, 1, 20)[0]!);
+    addDenoiser(content, random, name, "Unet1D", args, B);
+  }
+  return content;
+}
+
+function addDenoiser(
+  content: GoldenContent,
+  random: Numbers,
+  name: string,
+  network: string,
+  args: NetworkArguments,
+  B: number,
+): void {
+  const shapes = network === "Unet1D" ? unetShapes(unetOptions(args, args.horizon_steps)) : denoiserShapes(diffusionMlpOptions(args));
   const parameters = random.parameters(shapes);
   const chunk = [B, args.horizon_steps, args.action_dim];
   const width = args.horizon_steps * args.action_dim;
@@ -175,7 +216,7 @@ function addDenoiser(content: GoldenContent, random: Numbers, name: string, args
   const t = random.below(B, 100);
   const state = random.normals(B * args.cond_dim);
   const dy = random.normals(B * width);
-  const traced = diffusionMlp(parameters, options, x, t, state);
+  const traced = denoiserTwin({ network, network_kwargs: args }, args.horizon_steps)(parameters, x, t, state);
   const gradients: Gradients = new Map();
   const { dx, dstate } = traced.backward(dy, gradients);
   content.group(`${name}.param`, parameters, shapes);

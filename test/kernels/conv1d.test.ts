@@ -95,7 +95,7 @@ test("a window holds the taps that meet the sequence, and only those that meet i
 
 test("a convolution whose stride leaves positions out is refused", () => {
   const shape = { shortLength: 2, shortChannels: 1, longLength: 4, longChannels: 1, weightChannels: 1, column: 0, kernel: 1, stride: 2, padding: 0 };
-  expect(() => planConvolution(shape, "toLong")).toThrowError(/meets no tap/);
+  expect(() => planConvolution(shape, "toLong")).toThrow(/meets no tap/);
 });
 
 proveKernel(conv1dPackSpec, cases.flatMap(([rows, shape]) => directions.map((direction) => {

@@ -9,6 +9,7 @@ import {
   type GroupNormOptions,
   type Modulation,
 } from "../../src/kernels/nn/group-norm.js";
+import type { Tensor } from "../../src/engine/tensor.js";
 import { expectClose } from "../close.js";
 import { activations as activationTwins } from "../reference/activations.js";
 import { differences } from "../reference/finite-difference.js";
@@ -146,7 +147,11 @@ proveKernel(groupNormBackwardSpec, forms.map((form) => {
 test.each(forms.filter(({ length, channels }) => length > 1 && length * channels <= 80))("the twin's gradients are the differences of its values: %o", (form) => {
   const rows = Math.min(form.rows, 3);
   const small = { ...form, rows };
-  const given = Object.fromEntries(Object.entries(numbersOf(small)).map(([name, values]) => [name, Float64Array.from(values)])) as unknown as Numbers<Float64Array>;
+  const { x, weight, bias, film, addend, dy } = numbersOf(small);
+  const given: Numbers<Float64Array> = {
+    x: Float64Array.from(x), weight: Float64Array.from(weight), bias: Float64Array.from(bias),
+    film: Float64Array.from(film), addend: Float64Array.from(addend), dy: Float64Array.from(dy),
+  };
   // Away from the kink of relu, where differences mean nothing.
   const smooth: Form = { ...small, activation: form.activation === "relu" ? "tanh" : form.activation };
   const loss = (): number => forward(smooth, given).reduce((sum, value, n) => sum + value * given.dy[n]!, 0);
@@ -165,7 +170,7 @@ test.each(engines)("on %s the way back is the adjoint of the way forth in everyt
   const options: GroupNormOptions = { rows: 70, length: 4, channels: 24, groups: 4, epsilon, activation: "identity", modulation: "shift" };
   const form: Form = { ...options };
   const given = numbersOf(form);
-  const on = (data: Float32Array) => device.tensor([data.length], { data });
+  const on = (data: Float32Array): Tensor => device.tensor([data.length], { data });
   const tensors = { x: on(given.x), weight: on(given.weight), bias: on(given.bias), film: on(given.film), dy: on(given.dy) };
   const made = {
     y: device.tensor([given.x.length]), dx: device.tensor([given.x.length]), dfilm: device.tensor([given.film.length]),
@@ -188,7 +193,7 @@ test.each(engines)("on %s the way back is the adjoint of the way forth in everyt
     expect(Math.abs(dx!.subarray(b * 96, (b + 1) * 96).reduce((sum, value) => sum + value, 0))).toBeLessThan(1e-4);
   }
   program.close();
-  for (const tensor of [...Object.values(tensors), ...Object.values(made)]) device.free(tensor);
+  for (const tensor of [...Object.values<Tensor>(tensors), ...Object.values<Tensor>(made)]) device.free(tensor);
 });
 
 const modulationNames = Object.keys(modulations) as Modulation[];

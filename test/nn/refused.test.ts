@@ -6,6 +6,7 @@ import { createMlp, type MlpOptions } from "../../src/nn/mlp.js";
 import { ParameterLayout } from "../../src/nn/parameters.js";
 import { createQCritic, type QCriticOptions } from "../../src/nn/q-critic.js";
 import { createStochasticMlp, type StochasticMlpOptions } from "../../src/nn/stochastic-mlp.js";
+import { createUnet, type UnetOptions } from "../../src/nn/unet.js";
 
 type Wrong = Readonly<Record<string, unknown>>;
 
@@ -42,6 +43,26 @@ const cases: readonly (readonly [owner: string, valid: Wrong, make: (options: Wr
     [{ outputActivation: "toString" }, "outputActivation"],
     [{ useLayerNorm: null }, "useLayerNorm"],
     [{ hiden: [8] }, "hiden"],
+  ]],
+  ["createUnet", { actionSize: 2, horizon: 4, conditionWidth: 4 } satisfies UnetOptions, (options) => createUnet(options as unknown as UnetOptions), [
+    [{ actionSize: 0 }, "actionSize"],
+    [{ horizon: 6, multipliers: [1, 2, 4] }, "horizon"],
+    [{ conditionWidth: 1.5 }, "conditionWidth"],
+    [{ timeSize: 7 }, "timeSize"],
+    [{ channels: -64 }, "channels"],
+    [{ multipliers: [] }, "multipliers"],
+    [{ multipliers: [2, 4] }, "multipliers"],
+    [{ multipliers: [1, 0] }, "multipliers.1"],
+    [{ kernelSize: 4 }, "kernelSize"],
+    [{ groups: 0 }, "groups"],
+    [{ groups: 7 }, "groups"],
+    [{ epsilon: 0 }, "epsilon"],
+    [{ epsilon: Number.NaN }, "epsilon"],
+    [{ activation: "foo" }, "activation"],
+    [{ modulation: "none" }, "modulation"],
+    [{ encoder: "tiny" }, "encoder"],
+    [{ conditionHidden: [8, 8, 8] }, "conditionHidden"],
+    [{ dim: 64 }, "dim"],
   ]],
   ["createStochasticMlp", { actionSize: 2, horizon: 4, conditionWidth: 4 } satisfies StochasticMlpOptions, (options) => createStochasticMlp(options as unknown as StochasticMlpOptions), [
     [{ components: 17 }, "components"],

@@ -1,8 +1,7 @@
 import { denoisingSteps, type DenoisingStep } from "../../src/diffusion/schedule.ts";
-import { diffusionMlpOptions } from "../golden-runner/networks.ts";
 import { samplerOf, stepOptionsOf, type SamplingCase } from "../golden-runner/policies.ts";
 import { denoiseChain, denoiseMean, denoiseMeanBackward, type StepOptions } from "./denoise-step.ts";
-import { diffusionMlp } from "./diffusion-mlp.ts";
+import { denoiserTwin, type DenoiserTwin } from "./denoiser.ts";
 import { gaussianLogProb, gaussianLogProbBackward } from "./gaussian-log-prob.ts";
 import type { Gradients, Parameters } from "./mlp.ts";
 
@@ -24,13 +23,16 @@ export interface TracedLogProb {
 export class DiffusionPolicy {
   readonly #case: SamplingCase;
   readonly #options: StepOptions;
+  readonly #denoiser: DenoiserTwin;
   /** Elements of a chunk, H·A. */
   readonly #C: number;
 
   constructor(goldenCase: SamplingCase) {
     this.#case = goldenCase;
     this.#options = stepOptionsOf(goldenCase.model_kwargs);
-    this.#C = goldenCase.network_kwargs.horizon_steps * goldenCase.network_kwargs.action_dim;
+    const horizon = goldenCase.model_kwargs.horizon_steps ?? goldenCase.network_kwargs.horizon_steps;
+    this.#denoiser = denoiserTwin(goldenCase, horizon);
+    this.#C = horizon * goldenCase.network_kwargs.action_dim;
   }
 
   /** Runs a whole chain on the given noise; `tuned` takes the last K' steps unless `useBase`. */
@@ -53,7 +55,7 @@ export class DiffusionPolicy {
     return denoiseChain(noise, B, this.#C, steps, options, (x, timestep, isTuned) => {
       const parameters = isTuned && !call.useBase ? networks.tuned : networks.frozen;
       const t = new Array<number>(B).fill(timestep);
-      return diffusionMlp(parameters, diffusionMlpOptions(this.#case.network_kwargs), x, t, state).output;
+      return this.#denoiser(parameters, x, t, state).output;
     });
   }
 
@@ -63,13 +65,7 @@ export class DiffusionPolicy {
     const C = this.#C;
     const tuned = this.#steps(this.#case.eta ?? 1).slice(-args.ft_denoising_steps!);
     const steps = Array.from(rows.j, (j) => tuned[j]!);
-    const traced = diffusionMlp(
-      parameters,
-      diffusionMlpOptions(this.#case.network_kwargs),
-      rows.previous,
-      steps.map((step) => step.timestep),
-      rows.state,
-    );
+    const traced = this.#denoiser(parameters, rows.previous, steps.map((step) => step.timestep), rows.state);
     const each = (f: (step: DenoisingStep, from: number, to: number) => Float64Array): Float64Array => {
       const out = new Float64Array(rows.previous.length);
       for (const [r, step] of steps.entries()) out.set(f(step, r * C, (r + 1) * C), r * C);

@@ -14,9 +14,9 @@ const afterAdam = { relative: 1e-9 };
 describe("sampling", () => {
   const golden = GoldenFile.open("dppo/sampling_logprob");
   const cases = golden.json("cases") as Record<string, SamplingCase>;
-  const perceptrons = Object.keys(cases).filter((name) => cases[name]!.network === "DiffusionMLP");
+  const names = Object.keys(cases);
 
-  it.each(perceptrons.filter((name) => golden.has(`${name}.out.chains`)))("%s equals the golden chains", (name) => {
+  it.each(names.filter((name) => golden.has(`${name}.out.chains`)))("%s equals the golden chains", (name) => {
     const group = golden.below(name);
     const policy = new DiffusionPolicy(cases[name]!);
     const networks = { frozen: group.parameters("actor"), tuned: group.parameters("actor_ft") };
@@ -33,7 +33,7 @@ describe("sampling", () => {
     expectClose(policy.logProb(networks.frozen, rows).logp, group.values("out.logprobs_base"), exact, "base policy");
   });
 
-  it.each(perceptrons.filter((name) => !golden.has(`${name}.out.chains`)))("%s equals the golden actions", (name) => {
+  it.each(names.filter((name) => !golden.has(`${name}.out.chains`)))("%s equals the golden actions", (name) => {
     const group = golden.below(name);
     const network = group.parameters("network");
     const policy = new DiffusionPolicy(cases[name]!);
@@ -48,9 +48,9 @@ describe.each(["ppo_loss_v05", "ppo_loss_v08"])("%s", (file) => {
   const golden = GoldenFile.open(`dppo/${file}`);
   const cases = golden.json("cases") as Record<string, PpoCase>;
   const critic = criticOptions(golden.json("critic_kwargs") as CriticArguments);
-  const perceptrons = Object.keys(cases).filter((name) => cases[name]!.network === "DiffusionMLP");
+  const names = Object.keys(cases);
 
-  it.each(perceptrons)("%s equals the golden losses, gradients and parameters after the step", (name) => {
+  it.each(names)("%s equals the golden losses, gradients and parameters after the step", (name) => {
     const group = golden.below(name);
     const settings = cases[name]!;
     const networks = {
@@ -101,9 +101,9 @@ describe.each(["ppo_loss_v05", "ppo_loss_v08"])("%s", (file) => {
 describe("pre-training", () => {
   const golden = GoldenFile.open("dppo/pretrain");
   const cases = golden.json("cases") as Record<string, PretrainCase>;
-  const perceptrons = Object.keys(cases).filter((name) => cases[name]!.network === "DiffusionMLP");
+  const names = Object.keys(cases);
 
-  it.each(perceptrons)("%s equals the golden losses, gradients, parameters and averages", (name) => {
+  it.each(names)("%s equals the golden losses, gradients, parameters and averages", (name) => {
     const group = golden.below(name);
     const stepNames = group.groups().filter((key) => /^step\d+$/.test(key));
     const batches = stepNames.map((key) => {

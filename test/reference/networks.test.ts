@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../close.ts";
 import { GoldenFile } from "../golden-runner/golden-file.ts";
-import { activationOf, diffusionMlpOptions, type NetworkArguments } from "../golden-runner/networks.ts";
+import { activationOf, diffusionMlpOptions, unetOptions, type NetworkArguments, type UnetArguments } from "../golden-runner/networks.ts";
 import { activations } from "./activations.ts";
 import { diffusionMlp } from "./diffusion-mlp.ts";
 import { differences } from "./finite-difference.ts";
@@ -11,6 +11,7 @@ import { meanSquaredLoss } from "./mean-squared-loss.ts";
 import { mlp, type Gradients, type MlpOptions } from "./mlp.ts";
 import { normals, uniforms } from "./random.ts";
 import { timestepEmbedding } from "./timestep-embedding.ts";
+import { unet } from "./unet.ts";
 
 const exact = { relative: 1e-12 };
 
@@ -83,6 +84,26 @@ describe("mean-squared loss", () => {
 describe("linear", () => {
   it("computes a product that is known by hand", () => {
     expect([...linear([1, 2, 3, 4], [1, 0, 0, 1, 1, 1], [10, 20, 30], 2, 2, 3)]).toEqual([11, 22, 33, 13, 24, 37]);
+  });
+});
+
+describe("U-Net", () => {
+  const golden = GoldenFile.open("dppo/unet1d");
+  const cases = golden.json("cases") as Record<string, UnetArguments>;
+  it.each(Object.keys(cases))("equals the golden output and gradients of %s", (name) => {
+    const group = golden.below(name);
+    const parameters = group.parameters("param");
+    const options = unetOptions(cases[name]!, cases[name]!.horizon_steps!);
+    const traced = unet(parameters, options, group.values("in.x"), group.values("in.t"), group.values("in.state"));
+    expectClose(traced.output, group.values("out.y"), exact, "output");
+    const gradients: Gradients = new Map();
+    const { dx, dstate } = traced.backward(group.values("in.dy"), gradients);
+    expectClose(dx, group.values("grad_in.x"), exact, "gradient of x");
+    expectClose(dstate, group.values("grad_in.state"), exact, "gradient of state");
+    expect([...gradients.keys()].sort()).toEqual([...parameters.keys()].sort());
+    const largest = Math.max(...[...gradients.values()].map((values) => Math.max(...values.map(Math.abs))));
+    // The bias in front of a norm of single channels has no gradient but rounding.
+    for (const [key, gradient] of gradients) expectClose(gradient, group.values(`grad.${key}`), { ...exact, absolute: 1e-14 * largest }, key);
   });
 });
 

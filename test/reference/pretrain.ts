@@ -1,7 +1,6 @@
 import { ddpmSchedule } from "../../src/diffusion/schedule.ts";
-import { diffusionMlpOptions } from "../golden-runner/networks.ts";
 import type { PretrainCase } from "../golden-runner/policies.ts";
-import { diffusionMlp } from "./diffusion-mlp.ts";
+import { denoiserTwin } from "./denoiser.ts";
 import { forwardNoising } from "./forward-noising.ts";
 import { meanSquaredLoss } from "./mean-squared-loss.ts";
 import type { Gradients, Parameters } from "./mlp.ts";
@@ -10,6 +9,7 @@ import { adamOptions } from "./ppo-update.ts";
 
 /** What one supervised step is given. */
 export interface PretrainBatch {
+  /** Chunks [B, H·A]. */
   readonly x0: Float64Array;
   readonly state: Float64Array;
   readonly t: ArrayLike<number>;
@@ -44,7 +44,8 @@ export function* pretrain(
     k++;
     const noisy = forwardNoising(x0, noise, t, alphasCumprod);
     const current = new Map([...states].map(([name, { parameters }]) => [name, parameters]));
-    const traced = diffusionMlp(current, diffusionMlpOptions(settings.network_kwargs), noisy, t, state);
+    const horizon = x0.length / (t.length * settings.network_kwargs.action_dim);
+    const traced = denoiserTwin(settings, horizon)(current, noisy, t, state);
     const { loss, gradient } = meanSquaredLoss(traced.output, settings.predict_epsilon ? noise : x0);
     const gradients: Gradients = new Map();
     traced.backward(gradient, gradients);

@@ -7,10 +7,13 @@ import { activationBackwardSpec, activationSpec, activations } from "../nn/activ
 import { affineColumnsSpec } from "../nn/affine-columns.js";
 import { clampBackwardSpec } from "../nn/clamp.js";
 import { columnSumSpec, copyColumnsSpec } from "../nn/columns.js";
+import { conv1dBackwardWeightSpec, conv1dPackSpec, conv1dSpec } from "../nn/conv1d.js";
 import { diagonalGaussianKlBackwardAddSpec, diagonalGaussianKlSpec } from "../nn/diagonal-gaussian-kl.js";
+import { groupNormBackwardSpec, groupNormSpec } from "../nn/group-norm.js";
 import { layerNormBackwardSpec, layerNormBackwardWeightSpec, layerNormSpec } from "../nn/layer-norm.js";
 import { linearBackwardInputSpec, linearBackwardWeightSpec, linearPackSpec, linearSpec, sumPartsSpec } from "../nn/linear.js";
 import { meanSquaredLossSpec } from "../nn/mean-squared-loss.js";
+import { pairSumSpec } from "../nn/pair-sum.js";
 import { rowGatherSpec, rowGatherU32Spec } from "../nn/row-gather.js";
 import { rowScatterSpec } from "../nn/row-scatter.js";
 import {
@@ -89,6 +92,30 @@ export const selfTestCases: readonly SelfTestCase[] = [
     kernel: anyKernel(columnSumSpec),
     params: { rows: 70, columns: 33, stride: 40, offset: 3, blockRows: 32, scale: 0.5 },
     fills: { x: { kind: "normal" } },
+  },
+  {
+    // A convolution of 9 of 11 channels, kernel 5, over 3 positions: taps 1 to 4 are packed.
+    kernel: anyKernel(conv1dPackSpec),
+    params: { outChannels: 13, inChannels: 9, taps: 4, outStride: 55, inStride: 5, offset: 10 },
+    fills: { weight: { kind: "normal" }, taps: { kind: "values", values: [1, 2, 3, 4] } },
+  },
+  {
+    kernel: anyKernel(conv1dSpec),
+    params: { rows: 17, inLength: 3, inChannels: 9, outLength: 3, outChannels: 13, taps: 3, hasBias: 1, hasAddend: 1 },
+    fills: {
+      x: { kind: "normal" }, packed: { kind: "normal" }, windows: { kind: "values", values: [0, 2, 1, 0, 3, 0, 1, 2, 0] },
+      bias: { kind: "normal" }, addend: { kind: "normal" },
+    },
+  },
+  {
+    kernel: anyKernel(conv1dBackwardWeightSpec),
+    params: {
+      rows: 17, shortLength: 3, shortChannels: 13, longLength: 6, longChannels: 9, weightChannels: 11, column: 2, kernel: 4, stride: 2,
+      padding: 1, blockRows: 7, hasBias: 1,
+    },
+    fills: { short: { kind: "normal" }, long: { kind: "normal" }, dWeight: { kind: "normal" } },
+    writes: ["dBias"],
+    ignored: ["scratch"],
   },
   {
     kernel: anyKernel(denoiseStepSpec),
@@ -181,6 +208,21 @@ export const selfTestCases: readonly SelfTestCase[] = [
     kernel: anyKernel(gradientNormSpec),
     params: { blocks: 3, maxNorm: 1 },
     fills: { partials: { kind: "values", values: [5, 0, 6, 0, 7, 0] } },
+  },
+  {
+    kernel: anyKernel(groupNormSpec),
+    params: { rows: 9, length: 3, channels: 15, groups: 3, activation: activations.mish, modulation: 2, hasAddend: 1, epsilon: 1e-05 },
+    fills: {
+      x: { kind: "normal", scale: 2, offset: 1 }, weight: { kind: "normal" }, bias: { kind: "normal" }, film: { kind: "normal" }, addend: { kind: "normal" },
+    },
+  },
+  {
+    kernel: anyKernel(groupNormBackwardSpec),
+    params: { rows: 9, length: 3, channels: 15, groups: 3, activation: activations.mish, modulation: 2, epsilon: 1e-05 },
+    fills: {
+      dy: { kind: "normal" }, x: { kind: "normal", scale: 2, offset: 1 }, weight: { kind: "normal" }, bias: { kind: "normal" }, film: { kind: "normal" },
+    },
+    writes: ["dfilm", "dnorm"],
   },
   {
     kernel: anyKernel(layerNormSpec),
@@ -281,6 +323,11 @@ export const selfTestCases: readonly SelfTestCase[] = [
     kernel: anyKernel(scaleRewardsSpec),
     params: { count: 777, clip: 10 },
     fills: { rewards: { kind: "normal", scale: 5 }, state: { kind: "values", values: [0, 2, 100, 0] } },
+  },
+  {
+    kernel: anyKernel(pairSumSpec),
+    params: { start: 2, firstRows: 3, secondRows: 5, columns: 13, activation: activations.mish },
+    fills: { first: { kind: "normal" }, second: { kind: "normal" } },
   },
   {
     kernel: anyKernel(rowGatherSpec),

@@ -1,9 +1,11 @@
 import type { Device } from "../../../src/engine/device.ts";
 import type { StoredTensor } from "../../../src/io/safetensors.ts";
-import { createDiffusionMlp, type DiffusionMlpOptions } from "../../../src/nn/diffusion-mlp.ts";
+import type { Denoiser } from "../../../src/nn/denoiser.ts";
+import { createDiffusionMlp } from "../../../src/nn/diffusion-mlp.ts";
 import type { GoldenComparison } from "../comparison.ts";
-import type { NetworkArguments } from "../networks.ts";
-import { denoiserOptions } from "../package-options.ts";
+import type { GoldenFile } from "../golden-file.ts";
+import type { NetworkArguments, UnetArguments } from "../networks.ts";
+import { denoiserOptions, unetOf } from "../package-options.ts";
 import type { Reader } from "../reader.ts";
 import { Session } from "../session.ts";
 import { embedTimes } from "./activations.ts";
@@ -24,13 +26,12 @@ interface DenoiserVectors {
 
 async function compareDenoiser(
   device: Device,
-  options: DiffusionMlpOptions,
+  denoiser: Denoiser,
   vectors: DenoiserVectors,
   comparison: GoldenComparison,
   place: string,
   limits: { readonly output: GoldenTolerance; readonly input: GoldenTolerance; readonly parameter: GoldenTolerance },
 ): Promise<void> {
-  const denoiser = createDiffusionMlp(options);
   const { layout } = denoiser;
   const rows = vectors.t.length;
   await Session.with(device, async (session) => {
@@ -54,26 +55,43 @@ async function compareDenoiser(
   });
 }
 
+/** Inputs and golden results of one case. */
+function vectorsOf(group: GoldenFile): DenoiserVectors {
+  return {
+    parameters: group.tensors("param"),
+    x: group.values("in.x"),
+    t: group.values("in.t"),
+    state: group.values("in.state"),
+    dy: group.values("in.dy"),
+    output: group.values("out.y"),
+    dx: group.values("grad_in.x"),
+    dState: group.values("grad_in.state"),
+    gradients: group.parameters("grad"),
+  };
+}
+
 /** `diffusion_mlp`: forward, inference and backward of every case. */
 export const readDiffusionMlp: Reader = async (golden, device, comparison) => {
   const cases = golden.json("cases") as Record<string, NetworkArguments>;
   for (const [name, args] of Object.entries(cases)) {
-    const group = golden.below(name);
-    const vectors = {
-      parameters: group.tensors("param"),
-      x: group.values("in.x"),
-      t: group.values("in.t"),
-      state: group.values("in.state"),
-      dy: group.values("in.dy"),
-      output: group.values("out.y"),
-      dx: group.values("grad_in.x"),
-      dState: group.values("grad_in.state"),
-      gradients: group.parameters("grad"),
-    };
-    await compareDenoiser(device, denoiserOptions(args), vectors, comparison, name, {
+    await compareDenoiser(device, createDiffusionMlp(denoiserOptions(args)), vectorsOf(golden.below(name)), comparison, name, {
       output: tolerances.dppo.networkOutput,
       input: tolerances.dppo.networkInputGradient,
       parameter: tolerances.dppo.networkParameterGradient,
+    });
+  }
+};
+
+/** `unet1d`: the same of the U-Net. */
+export const readUnet: Reader = async (golden, device, comparison) => {
+  const cases = golden.json("cases") as Record<string, UnetArguments>;
+  for (const [name, args] of Object.entries(cases)) {
+    const group = golden.below(name);
+    const denoiser = unetOf(args, args.horizon_steps ?? group.shape("in.x")[1]!);
+    await compareDenoiser(device, denoiser, vectorsOf(group), comparison, name, {
+      output: tolerances.dppo.unetOutput,
+      input: tolerances.dppo.unetInputGradient,
+      parameter: tolerances.dppo.unetParameterGradient,
     });
   }
 };
@@ -98,7 +116,7 @@ export const readAlignmentNet: Reader = async (golden, device, comparison) => {
     gradients: golden.parameters("grad"),
   };
   const { forward, gradient } = tolerances.alignment;
-  await compareDenoiser(device, options, vectors, comparison, "denoiser", { output: forward, input: gradient, parameter: gradient });
+  await compareDenoiser(device, createDiffusionMlp(options), vectors, comparison, "denoiser", { output: forward, input: gradient, parameter: gradient });
   await Session.with(device, async (session) => {
     const got = await embedTimes(session, vectors.t, size("time_dim"));
     comparison.add("time features", got, golden.values("sin_emb"), forward, "sin_emb");

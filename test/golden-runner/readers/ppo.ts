@@ -4,13 +4,13 @@ import type { Tensor } from "../../../src/engine/tensor.ts";
 import { adamStateLength, adamw } from "../../../src/kernels/optim/adamw.ts";
 import { gradientNorm, gradientNormLength } from "../../../src/kernels/optim/gradient-norm.ts";
 import { createCritic } from "../../../src/nn/critic.ts";
-import { createDiffusionMlp } from "../../../src/nn/diffusion-mlp.ts";
+import type { Denoiser } from "../../../src/nn/denoiser.ts";
 import type { ParameterLayout } from "../../../src/nn/parameters.ts";
 import { ppoUpdateStatistics, recordPpoLoss, type PpoBatch, type PpoModel, type PpoOptions } from "../../../src/rl/ppo-update.ts";
 import type { GoldenComparison } from "../comparison.ts";
 import type { GoldenFile } from "../golden-file.ts";
 import type { CriticArguments } from "../networks.ts";
-import { criticOptionsOf, denoiserOptions, processOf } from "../package-options.ts";
+import { criticOptionsOf, denoiserOf, processOf } from "../package-options.ts";
 import { ppoOptionsOf, type OptimizerArguments, type PpoCase } from "../policies.ts";
 import type { Reader } from "../reader.ts";
 import { Session } from "../session.ts";
@@ -27,11 +27,12 @@ export const readPpo: Reader = async (golden, device, comparison) => {
   const cases = golden.json("cases") as Record<string, PpoCase>;
   const critic = golden.json("critic_kwargs") as CriticArguments;
   for (const [name, settings] of Object.entries(cases)) {
-    if (settings.network !== "DiffusionMLP") {
-      comparison.unread(name, `the package has no reader for the network ${settings.network}`);
+    const denoiser = denoiserOf(settings, settings.model_kwargs.horizon_steps!);
+    if (denoiser === undefined) {
+      comparison.unread(name, `the package has no network ${settings.network}`);
       continue;
     }
-    await Session.with(device, (session) => compareUpdate(session, device, golden.below(name), settings, critic, comparison, name));
+    await Session.with(device, (session) => compareUpdate(session, device, golden.below(name), denoiser, settings, critic, comparison, name));
   }
 };
 
@@ -39,12 +40,12 @@ async function compareUpdate(
   session: Session,
   device: Device,
   group: GoldenFile,
+  denoiser: Denoiser,
   settings: PpoCase,
   criticArguments: CriticArguments,
   comparison: GoldenComparison,
   place: string,
 ): Promise<void> {
-  const denoiser = createDiffusionMlp(denoiserOptions(settings.network_kwargs));
   const critic = createCritic(criticOptionsOf(criticArguments));
   const process = processOf(settings.model_kwargs, settings.eta ?? 1);
   const tables = session.ownTables(process.tables(device));

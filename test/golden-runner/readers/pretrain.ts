@@ -2,11 +2,11 @@ import type { Device } from "../../../src/engine/device.ts";
 import { recordCloningStep } from "../../../src/diffusion/cloner.ts";
 import { DiffusionProcess } from "../../../src/diffusion/process.ts";
 import { ema } from "../../../src/kernels/optim/ema.ts";
-import { createDiffusionMlp } from "../../../src/nn/diffusion-mlp.ts";
+import type { Denoiser } from "../../../src/nn/denoiser.ts";
 import { createTrained, type OptimiserOptions } from "../../../src/nn/trained.ts";
 import type { GoldenComparison } from "../comparison.ts";
 import type { GoldenFile } from "../golden-file.ts";
-import { denoiserOptions } from "../package-options.ts";
+import { denoiserOf } from "../package-options.ts";
 import type { PretrainCase } from "../policies.ts";
 import type { Reader } from "../reader.ts";
 import { Session } from "../session.ts";
@@ -16,19 +16,21 @@ import { afterAdam, tolerances } from "../tolerances.ts";
 export const readPretraining: Reader = async (golden, device, comparison) => {
   const cases = golden.json("cases") as Record<string, PretrainCase>;
   for (const [name, settings] of Object.entries(cases)) {
-    if (settings.network === "DiffusionMLP") await comparePretraining(golden.below(name), settings, device, comparison, name);
-    else comparison.unread(name, `the package has no reader for the network ${settings.network}`);
+    const group = golden.below(name);
+    const denoiser = denoiserOf(settings, group.shape("step0.x0")[1]!);
+    if (denoiser !== undefined) await comparePretraining(group, denoiser, settings, device, comparison, name);
+    else comparison.unread(name, `the package has no network ${settings.network}`);
   }
 };
 
 async function comparePretraining(
   group: GoldenFile,
+  denoiser: Denoiser,
   settings: PretrainCase,
   device: Device,
   comparison: GoldenComparison,
   place: string,
 ): Promise<void> {
-  const denoiser = createDiffusionMlp(denoiserOptions(settings.network_kwargs));
   const { layout } = denoiser;
   const process = new DiffusionProcess({
     denoisingSteps: settings.denoising_steps,
@@ -71,7 +73,9 @@ async function comparePretraining(
       if (stepCount > 0) continue;
       const expected = step.parameters("grad");
       const got = await session.readByName(layout, gradients);
-      comparison.addGradients("parameter gradient", got, expected, tolerances.dppo.networkParameterGradient, at);
+      const { networkParameterGradient, unetParameterGradient } = tolerances.dppo;
+      const limit = settings.network === "Unet1D" ? unetParameterGradient : networkParameterGradient;
+      comparison.addGradients("parameter gradient", got, expected, limit, at);
       isSettled = settledElements(expected);
     }
     for (const [quantity, tensor, key] of [["parameters after the steps", values, `after${stepCount}`], ["average after the steps", average, `ema${stepCount}`]] as const) {

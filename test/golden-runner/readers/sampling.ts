@@ -1,11 +1,11 @@
 import type { Device } from "../../../src/engine/device.ts";
 import { forwardLikelihood, inferLikelihood, type Transitions } from "../../../src/diffusion/likelihood.ts";
 import { recordSampling } from "../../../src/diffusion/sampling.ts";
-import { createDiffusionMlp } from "../../../src/nn/diffusion-mlp.ts";
+import type { Denoiser } from "../../../src/nn/denoiser.ts";
 import { clampLogProb } from "../../reference/ppo-loss.ts";
 import type { GoldenComparison } from "../comparison.ts";
 import type { GoldenFile } from "../golden-file.ts";
-import { denoiserOptions, processOf } from "../package-options.ts";
+import { denoiserOf, processOf } from "../package-options.ts";
 import type { SamplingCase } from "../policies.ts";
 import type { Reader } from "../reader.ts";
 import { Session } from "../session.ts";
@@ -15,23 +15,25 @@ import { tolerances } from "../tolerances.ts";
 export const readSampling: Reader = async (golden, device, comparison) => {
   const cases = golden.json("cases") as Record<string, SamplingCase>;
   for (const [name, one] of Object.entries(cases)) {
-    if (one.network !== "DiffusionMLP") {
-      comparison.unread(name, `the package has no reader for the network ${one.network}`);
+    const group = golden.below(name);
+    const denoiser = denoiserOf(one, group.shape("in.noise")[2]!);
+    if (denoiser === undefined) {
+      comparison.unread(name, `the package has no network ${one.network}`);
       continue;
     }
-    await compareChains(golden.below(name), one, device, comparison, name);
-    if (golden.has(`${name}.out.logprobs`)) await compareLikelihoods(golden.below(name), one, device, comparison, name);
+    await compareChains(group, denoiser, one, device, comparison, name);
+    if (golden.has(`${name}.out.logprobs`)) await compareLikelihoods(group, denoiser, one, device, comparison, name);
   }
 };
 
 async function compareChains(
   group: GoldenFile,
+  denoiser: Denoiser,
   one: SamplingCase,
   device: Device,
   comparison: GoldenComparison,
   place: string,
 ): Promise<void> {
-  const denoiser = createDiffusionMlp(denoiserOptions(one.network_kwargs));
   const process = processOf(one.model_kwargs, one.eta ?? 1);
   // A supervised policy has one network, draws deterministically and keeps no chain.
   const { deterministic = false, use_base_policy = false } = one.call ?? { deterministic: true, use_base_policy: true };
@@ -60,12 +62,12 @@ async function compareChains(
 
 async function compareLikelihoods(
   group: GoldenFile,
+  denoiser: Denoiser,
   one: SamplingCase,
   device: Device,
   comparison: GoldenComparison,
   place: string,
 ): Promise<void> {
-  const denoiser = createDiffusionMlp(denoiserOptions(one.network_kwargs));
   const process = processOf(one.model_kwargs, one.eta ?? 1);
   const tunedSteps = one.model_kwargs.ft_denoising_steps!;
   await Session.with(device, async (session) => {
