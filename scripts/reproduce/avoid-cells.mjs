@@ -49,7 +49,7 @@ export const defaultSettings = {
 };
 
 /** What a cell has where nothing is said of it: what studies change one by one. */
-export const usual = { chunk: 4, demonstrations: 8, floor: 0.1, discount: 0.95, noise: 0 };
+export const usual = { chunk: 4, demonstrations: 40, floor: 0.1, discount: 0.95, noise: 0 };
 
 /** The values that each study runs through, beside the usual one. */
 export const sweeps = {
@@ -57,7 +57,7 @@ export const sweeps = {
   chunks: { chunk: [4, 8, 16] },
   floor: { floor: [0.01, 0.05, 0.1, 0.2] },
   discount: { discount: [0.5, 0.8, 0.95, 1] },
-  demonstrations: { demonstrations: [4, 8, 16, 32] },
+  demonstrations: { demonstrations: [10, 20, 40, 80] },
 };
 
 /**

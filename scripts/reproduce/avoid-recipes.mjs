@@ -7,14 +7,18 @@ const networks = {
   gmm: { kind: "gmm-mlp", components: 5, hidden: [256, 256], activation: "relu" },
 };
 
+/** Passes over the demonstrations and the highest rate, by network. */
+const pretraining = { diffusion: { epochs: 360, rate: 3e-3 }, gaussian: { epochs: 120, rate: 1e-3 }, gmm: { epochs: 60, rate: 1e-3 } };
+
 /** Options of `pretrain`. */
 export function pretrainOptions({ network, chunk, hidden, epochs }) {
+  const usual = pretraining[network];
   return {
     network: { ...networks[network], ...(hidden === undefined ? {} : { hidden }) },
     horizon: chunk,
-    epochs: epochs ?? 1500,
+    epochs: epochs ?? usual.epochs,
     batchSize: 128,
-    rate: 1e-3,
+    rate: usual.rate,
     seed: 1,
   };
 }
@@ -33,7 +37,11 @@ export function finetuneOptions({ method, chunk, seed, iterations, discount, flo
     steps: chunksOf(chunk),
     seed,
     ...(algorithm === "dppo"
-      ? { tunedSteps, batchSize: Math.round(6250 * share), denoisingDiscount: discount, minSamplingStd: floor }
-      : { batchSize: Math.round(625 * share), densityClamp }),
+      ? { tunedSteps, batchSize: Math.round(6250 * share), epochs: 5, ...constantRate(1e-4), denoisingDiscount: discount, minSamplingStd: floor }
+      : { batchSize: Math.round(625 * share), epochs: 10, ...constantRate(3e-5), densityClamp }),
   };
+}
+
+function constantRate(rate) {
+  return { rate: { max: rate, min: rate } };
 }
