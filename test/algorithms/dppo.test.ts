@@ -146,10 +146,12 @@ describe("a run that was stopped", () => {
 describe("the loop", () => {
   test("frees all that it holds, however it is left", async () => {
     const device = await createDevice({ engine: "wasm", wasm: { threads: 1 } });
-    using env = await createAvoid({ ...planar, memory: device.memory! });
+    using env = await createAvoid({ ...planar, memory: device.memory });
     const before = device.use;
     await finish(dppo(device, avoidPolicy(), env, { ...little, iterations: 2 }));
-    for await (const _ of dppo(device, avoidPolicy(), env, little)) break;
+    const left = dppo(device, avoidPolicy(), env, little)[Symbol.asyncIterator]();
+    await left.next();
+    await left.return();
     dppo(device, avoidPolicy(), env, little).close();
     expect(device.use).toMatchObject({ liveBuffers: before.liveBuffers, liveBytes: before.liveBytes });
     device.close();
@@ -157,9 +159,9 @@ describe("the loop", () => {
 
   test("allocates nothing between iterations", async () => {
     const device = await createDevice({ engine: "wasm", wasm: { threads: 1 } });
-    using env = await createAvoid({ ...planar, memory: device.memory! });
+    using env = await createAvoid({ ...planar, memory: device.memory });
     const uses: object[] = [];
-    for await (const _ of dppo(device, avoidPolicy(), env, little)) uses.push(device.use);
+    for await (const { mode } of dppo(device, avoidPolicy(), env, little)) uses.push({ mode, ...device.use });
     for (const use of uses) expect(use).toEqual(uses[0]);
     device.close();
   });
@@ -168,7 +170,7 @@ describe("the loop", () => {
     const ends: Uint8Array[] = [];
     for (const [threads, isShared] of [[1, true], [1, false], [2, true], [3, false]] as const) {
       const device = await createDevice({ engine: "wasm", wasm: { threads, simd: "plain" } });
-      using env = await createAvoid({ ...planar, ...(isShared ? { memory: device.memory! } : {}) });
+      using env = await createAvoid({ ...planar, ...(isShared ? { memory: device.memory } : {}) });
       const training = dppo(device, avoidPolicy(), env, little);
       await finish(training);
       ends.push(await training.save());
