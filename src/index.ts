@@ -49,6 +49,7 @@ export {
   type ActingOptions,
   type ActingTensors,
 } from "./diffusion/acting.js";
+export { pretrainPresets, type PretrainPreset } from "./algorithms/presets.js";
 export { pretrain, pretrainSchema, type PretrainEvent, type PretrainOptions, type PretrainSample } from "./algorithms/pretrain.js";
 export { dppo, dppoSchema, type DppoOptions } from "./algorithms/dppo.js";
 export { ppo, ppoSchema, type PpoTrainingOptions } from "./algorithms/ppo.js";

@@ -339,6 +339,8 @@ interface Plan {
   readonly validation: Windows | undefined;
   /** Gradient steps in all. */
   readonly steps: number;
+  /** Tells these windows from others; found when it is first asked for. */
+  readonly fingerprint: () => string;
   readonly start: { readonly step: number; readonly state: ClonerState };
 }
 
@@ -370,8 +372,10 @@ function planOf(dataset: Dataset, given: PretrainOptions): Plan {
   const training = cut(split.training);
   const validation = split.validation.length === 0 ? undefined : cut(split.validation);
   const steps = epochs * Math.ceil(training.count / options.batchSize);
+  let known: string | undefined;
   const plan = {
     options, policy, training, validation, steps,
+    fingerprint: () => (known ??= fingerprintOf([training, validation])),
     useEma: options.useEma ?? policy.model.kind === "diffusion",
     source: dataset.source.environment,
   };
@@ -427,7 +431,7 @@ function boundOptions(options: ResolvedOptions): ReadonlyMap<string, string> {
 }
 
 /** A number that tells one set of windows from another: FNV-1a over their words. */
-function fingerprint(windows: readonly (Windows | undefined)[]): string {
+function fingerprintOf(windows: readonly (Windows | undefined)[]): string {
   let hash = 0x811c9dc5;
   for (const rows of windows.flatMap((each) => (each === undefined ? [] : [each.materialise()]))) {
     for (const values of [rows.states, rows.chunks]) {
@@ -449,7 +453,7 @@ function encodeState(plan: Plan, step: number, state: ClonerState): Uint8Array {
       ["format", formatName], ["version", formatVersion], ...policy.describe(),
       ["step", String(step)],
       ["training", JSON.stringify(Object.fromEntries(boundOptions(plan.options)))],
-      ["data", fingerprint([plan.training, plan.validation])],
+      ["data", plan.fingerprint()],
     ]),
     tensors,
   });
@@ -471,7 +475,7 @@ function decodeState(bytes: Uint8Array, plan: Omit<Plan, "start">): Plan["start"
       hint: "Resume with the options of the run that was saved.", path: name, expected: before[name], got: now,
     });
   }
-  if (metadata.get("data") !== fingerprint([plan.training, plan.validation])) {
+  if (metadata.get("data") !== plan.fingerprint()) {
     throw fault("The state was made with other data.", "data", undefined, "Resume with the data set of the run that was saved.");
   }
   const step = Number(metadata.get("step"));
