@@ -63,7 +63,7 @@ export const onPolicyEntries = {
   sliceSize: v.optional(v.pipe(wholeNumber(1, 10_000_000), v.description("Transitions whose old log-densities are computed at once.")), 10_000),
   seed: v.optional(v.pipe(wholeNumber(0, 0xffffffff), v.description("Decides noise, order of minibatches and first critic.")), 0),
   signal: v.optional(v.instance(AbortSignal, "It must be an AbortSignal.")),
-  resume: v.optional(v.instance(Uint8Array, "It must be the bytes of a checkpoint.")),
+  resume: v.optional(v.custom<Uint8Array>((value) => value instanceof Uint8Array, "It must be the bytes of a checkpoint.")),
 };
 
 /** Resolved options that DPPO and PPO have in common. */

@@ -4,6 +4,7 @@ import { DifftuneError } from "../core/errors.js";
 import { nearestName } from "../core/options.js";
 import { version } from "../core/version.js";
 import { CommandOptions, exitCodes, type Command } from "./command.js";
+import { convert } from "./convert.js";
 import { demos } from "./demos.js";
 import { doctor } from "./doctor.js";
 import { fileError } from "./files.js";
@@ -13,7 +14,7 @@ import { flagsOf, gatherOptions, kebabCase, type SchemaFlag } from "./schema-arg
 import { printError, printLine } from "./terminal.js";
 import { renderCommandUsage, renderProgramUsage } from "./usage.js";
 
-const commands: readonly Command[] = [quickstart, demos, reportCommand, doctor];
+const commands: readonly Command[] = [quickstart, demos, convert, reportCommand, doctor];
 
 /** Runs one command and returns the exit code. Whatever is thrown becomes one message on the error stream. */
 export async function runCommandLine(words: readonly string[], known: readonly Command[] = commands): Promise<number> {

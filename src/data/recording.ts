@@ -22,22 +22,22 @@ export interface Recording {
 /** What the formats of other programs leave open. */
 export interface RecordingOptions {
   /** Name of the environment that was recorded. Default "unknown", or what the format says. */
-  readonly environment?: string;
+  readonly environment?: string | undefined;
   /** Its options, for replays. Default none. */
   readonly environmentOptions?: Readonly<Record<string, unknown>>;
   /**
    * Arrays or columns that make up an observation, one behind the other. Default: what the format calls the state, without
    * images. Whatever is named here is read, images too, each of their numbers as one of the observation.
    */
-  readonly observations?: readonly string[];
+  readonly observations?: readonly string[] | undefined;
   /** Arrays or columns that make up an action. Default: what the format calls the action. */
-  readonly actions?: readonly string[];
+  readonly actions?: readonly string[] | undefined;
   /** Names of the numbers of an observation. Default: names of the arrays, numbered. */
-  readonly observationNames?: readonly string[];
+  readonly observationNames?: readonly string[] | undefined;
   /** Names of the numbers of an action. Default: names of the arrays, numbered. */
-  readonly actionNames?: readonly string[];
+  readonly actionNames?: readonly string[] | undefined;
   /** Extrema that DPPO's files were normalised with. Default: `normalization.npz` beside them, in a folder. */
-  readonly normalization?: ByteSource;
+  readonly normalization?: ByteSource | undefined;
   /** How they were normalised. Default "dppo". */
   readonly normaliser?: NormaliserKind;
   /** `physical` undoes the normalisation where its extrema are there, `stored` leaves the numbers as they are. Default "physical". */
