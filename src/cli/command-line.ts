@@ -8,13 +8,14 @@ import { convert } from "./convert.js";
 import { demos } from "./demos.js";
 import { doctor } from "./doctor.js";
 import { fileError } from "./files.js";
+import { pretrainCommand } from "./pretrain.js";
 import { quickstart } from "./quickstart.js";
 import { reportCommand } from "./report-command.js";
 import { flagsOf, gatherOptions, kebabCase, type SchemaFlag } from "./schema-arguments.js";
 import { printError, printLine } from "./terminal.js";
 import { renderCommandUsage, renderProgramUsage } from "./usage.js";
 
-const commands: readonly Command[] = [quickstart, demos, convert, reportCommand, doctor];
+const commands: readonly Command[] = [quickstart, demos, convert, pretrainCommand, reportCommand, doctor];
 
 /** Runs one command and returns the exit code. Whatever is thrown becomes one message on the error stream. */
 export async function runCommandLine(words: readonly string[], known: readonly Command[] = commands): Promise<number> {
@@ -51,7 +52,7 @@ async function runCommand(command: Command, words: readonly string[]): Promise<n
   const sections = await command.sections(chosen);
   const flags = sections.flatMap(({ schema, prefix }) => flagsOf(schema, prefix));
   const bare = refuseUnknown(command, flags, words);
-  const given = gatherOptions(flags, { file, variables, words: readWords(flags, words) });
+  const given = gatherOptions(flags, { base: await command.base?.(chosen), file, variables, words: readWords(flags, words) });
   if (command.word !== undefined && bare.length > 0) given[command.word.option] = command.word.isList === true ? bare : bare[0];
   return command.execute(new CommandOptions(command.name, sections, given), { commandLine: commandLine(command.name, words) });
 }

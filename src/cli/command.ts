@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { DifftuneError } from "../core/errors.js";
 import { nearestName, parseOptions, type OptionsSchema } from "../core/options.js";
-import type { GivenOptions } from "./schema-arguments.js";
+import { isWritable, type GivenOptions } from "./schema-arguments.js";
 
 /** How a command ended, as the shell sees it. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -38,9 +38,14 @@ export interface Command {
   readonly choices?: readonly string[];
   /** All options, given what was chosen: a method, an environment, a run. */
   sections(chosen: Readonly<Record<string, string | undefined>>): readonly OptionSection[] | Promise<readonly OptionSection[]>;
+  /** What holds where nothing else is said, given what was chosen: a preset, or the options of a run that is taken up again. */
+  base?(chosen: Readonly<Record<string, string | undefined>>): GivenOptions | Promise<GivenOptions>;
   /** Returns the exit code. */
   execute(options: CommandOptions, context: CommandContext): Promise<number>;
 }
+
+/** Options of algorithms that only a program can give. */
+type HostOption = "signal" | "resume";
 
 /** What was given to a command: each of its schemas takes its share, checked and with defaults. */
 export class CommandOptions {
@@ -65,8 +70,14 @@ export class CommandOptions {
 
   /** The options of one of the command's schemas that has no prefix. */
   read<const Schema extends OptionsSchema>(schema: Schema): Readonly<v.InferOutput<Schema>> {
-    const names = Object.keys(schema.entries).filter((name) => name in this.#given);
-    return parseOptions(schema, Object.fromEntries(names.map((name) => [name, this.#given[name]])), this.#command);
+    // A command may have a name of its own for what only a program can give to an algorithm, such as `resume`.
+    const names = Object.entries(schema.entries).filter(([name, entry]) => name in this.#given && isWritable(entry));
+    return parseOptions(schema, Object.fromEntries(names.map(([name]) => [name, this.#given[name]])), this.#command);
+  }
+
+  /** The options of an algorithm, but for those that only a program can give it. */
+  readRecipe<const Schema extends OptionsSchema>(schema: Schema): Omit<Readonly<v.InferOutput<Schema>>, HostOption> {
+    return this.read(schema);
   }
 
   /** The options below a prefix, with defaults. */

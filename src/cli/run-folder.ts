@@ -291,6 +291,11 @@ export class RunFolder {
     await this.append({ event: "evaluation", when, ...evaluation });
   }
 
+  /** Keeps the denoising chain of one decision. */
+  saveChain(chain: object): Promise<void> {
+    return writeAtomically(this.#at(parts.evaluations, "chain.json"), `${JSON.stringify(chain)}\n`);
+  }
+
   /** Keeps a picture; the name has its ending. */
   savePicture(name: string, content: Uint8Array | string): Promise<void> {
     return writeAtomically(this.#at(parts.pictures, name), content);

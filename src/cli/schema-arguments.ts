@@ -70,8 +70,8 @@ function alternativesOf(schema: unknown): readonly unknown[] | undefined {
   return (type === "union" || type === "variant") && Array.isArray(options) ? options : undefined;
 }
 
-/** Values that no text can give: functions, signals, memories, bytes. */
-function isWritable(schema: unknown): boolean {
+/** Whether a text can give a value; none can give functions, signals, memories, bytes. */
+export function isWritable(schema: unknown): boolean {
   const type = part(unwrap(schema).schema, "type");
   return type !== "instance" && type !== "custom" && type !== "function";
 }
@@ -200,19 +200,16 @@ function isPlain(value: unknown): value is GivenOptions {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function setAt(target: GivenOptions, [name, ...rest]: readonly string[], value: unknown): void {
-  if (name === undefined) return;
-  if (rest.length === 0) {
-    target[name] = value;
-    return;
-  }
-  const inner = isPlain(target[name]) ? { ...target[name] } : {};
-  target[name] = inner;
-  setAt(inner, rest, value);
+/** Options with one more value. Another kind begins a set of options anew: those of the kind before mean nothing to it. */
+function withValue(target: GivenOptions, [name = "", ...rest]: readonly string[], value: unknown): GivenOptions {
+  if (rest.length > 0) return { ...target, [name]: withValue(isPlain(target[name]) ? target[name] : {}, rest, value) };
+  return name === "kind" && target.kind !== value ? { kind: value } : { ...target, [name]: value };
 }
 
 /** Where options come from. */
 export interface OptionSources {
+  /** What holds where nothing else is said: of a preset, or of the run that is taken up again. */
+  readonly base?: GivenOptions | undefined;
   /** Text of a JSON file and its path. */
   readonly file?: { readonly path: string; readonly text: string } | undefined;
   readonly variables: Readonly<Record<string, string | undefined>>;
@@ -220,14 +217,25 @@ export interface OptionSources {
   readonly words: Readonly<Record<string, unknown>>;
 }
 
-/** Puts together what was given for the flags: the file first, variables of the environment over it, words of the command line over both. */
-export function gatherOptions(flags: readonly SchemaFlag[], { file, variables, words }: OptionSources): GivenOptions {
-  const given: GivenOptions = file === undefined ? {} : structuredClone(readOptionsFile(file));
+/** Lays options over others, sets within sets. */
+function overlay(under: GivenOptions, over: GivenOptions): GivenOptions {
+  if ("kind" in over && over.kind !== under.kind) return over;
+  const result: GivenOptions = { ...under };
+  for (const [name, value] of Object.entries(over)) {
+    const below = result[name];
+    result[name] = isPlain(value) && isPlain(below) ? overlay(below, value) : value;
+  }
+  return result;
+}
+
+/** Puts together what was given: over the base the file, over it variables of the environment, over all words of the command line. */
+export function gatherOptions(flags: readonly SchemaFlag[], { base = {}, file, variables, words }: OptionSources): GivenOptions {
+  let given = file === undefined ? base : overlay(base, readOptionsFile(file));
   for (const values of [(flag: SchemaFlag) => variables[flag.variable], (flag: SchemaFlag) => words[flag.name]]) {
     for (const flag of flags) {
       const value = values(flag);
       if (value === undefined) continue;
-      setAt(given, flag.path, typeof value === "string" ? readText(flag.schemas, value) : value);
+      given = withValue(given, flag.path, typeof value === "string" ? readText(flag.schemas, value) : value);
     }
   }
   return given;

@@ -69,6 +69,14 @@ describe("values", () => {
     expect(read({ file, variables, words: { iterations: "3" } })).toMatchObject({ iterations: 3, rate: 0.2, reward: "plain", clip: { first: 0.3, last: 0.4 } });
   });
 
+  test("lie over a base, and another kind drops what belonged to the kind before", () => {
+    const base = { iterations: 9, rate: 0.9, network: { kind: "gmm", components: 3, hidden: [8] } };
+    expect(read({ base, words: { rate: "0.5", "network.hidden": "16" } })).toMatchObject({ iterations: 9, rate: 0.5, network: { kind: "gmm", components: 3, hidden: [16] } });
+    expect(read({ base, words: { "network.kind": "mlp" } }).network).toEqual({ kind: "mlp", hidden: [256] });
+    expect(read({ base, file: { path: "o.json", text: '{"network":{"kind":"mlp","hidden":[4]}}' } }).network).toEqual({ kind: "mlp", hidden: [4] });
+    expect(base.network.components).toBe(3);
+  });
+
   test.each([
     [{ "rate": "fast" }, /"rate" is "fast". It must be a finite number from 0 to 1/],
     [{ "iterations": "" }, /"iterations" is ""/],

@@ -1,0 +1,159 @@
+import * as v from "valibot";
+import { DifftuneError } from "../core/errors.js";
+import { oneOf, wholeNumber, type OptionsSchema } from "../core/options.js";
+import type { Policy } from "../diffusion/policy.js";
+import { createDevice } from "../engine/create-device.js";
+import type { Device } from "../engine/device.js";
+import type { VectorEnvironment } from "../envs/environment.js";
+import { environmentNames } from "../envs/registry.js";
+import { chainOf } from "../rl/denoising-chain.js";
+import type { IterationEvent, Training } from "../rl/training.js";
+import { exitCodes, type Command } from "./command.js";
+import { environmentSchema, environmentSection, environmentName } from "./environment-section.js";
+import { evaluateIn, evaluationPairs, formatShare } from "./evaluation.js";
+import { Interruption } from "./interruption.js";
+import { pathOption } from "./options.js";
+import { environmentOf, environmentOptionsOf, openEnvironment, placeNames, readPolicy, type Place } from "./policy-file.js";
+import { isQuietChild, runQuietly } from "./quiet-child.js";
+import { formatSeconds, Pace, Reporter } from "./reporter.js";
+import { readRunDescription, type RunFolder } from "./run-folder.js";
+import { openRun, runOptions } from "./run-options.js";
+import { runTraining, type EventReader } from "./training-run.js";
+
+/** What a method of fine-tuning gets beside its own options. */
+interface MethodHost {
+  readonly signal: AbortSignal;
+  readonly resume?: Uint8Array;
+}
+
+/** A method of fine-tuning: the options that it takes, and how it is started with them. */
+export interface FinetuneMethod {
+  readonly name: string;
+  readonly description: string;
+  readonly schema: OptionsSchema;
+  start(device: Device, policy: Policy, env: VectorEnvironment, options: Readonly<Record<string, unknown>> & MethodHost): Training<IterationEvent>;
+}
+
+function reader(pace: Pace): EventReader<IterationEvent> {
+  return {
+    name: "iteration",
+    place: ({ iteration }) => iteration,
+    // What was measured without exploration ranks above what was seen on the way.
+    score: ({ mode, success, return: mean }) => {
+      const value = success ?? mean;
+      return value === undefined ? undefined : [mode === "evaluate" ? 1 : 0, value];
+    },
+    describe: ({ iteration, iterations, mode, success, return: mean, envStepsPerSecond }) => [
+      `iteration ${iteration + 1} of ${iterations}${mode === "evaluate" ? " (evaluation)" : ""}: success ${success === undefined ? "-" : `${(100 * success).toFixed(1)} %`}`,
+      `return ${mean === undefined ? "-" : mean.toFixed(1)}`,
+      `${Math.round(envStepsPerSecond)} steps/s`,
+      pace.left(iteration + 1, iterations),
+    ].join(", "),
+  };
+}
+
+/** Draws the chain of the first decision of an episode, for the report; actions of fewer than two numbers have no picture. */
+async function saveChain(device: Device, policy: Policy, place: Place, seed: number, run: RunFolder): Promise<void> {
+  if (policy.actionSize < 2) return;
+  using env = await openEnvironment(device, policy, place, { count: 1, seed });
+  const { observations } = await env.reset([seed]);
+  await run.saveChain(await chainOf(device, policy, observations));
+}
+
+/** `difftune finetune` with the given methods; the first is the default. */
+export function finetuneCommand(methods: readonly FinetuneMethod[]): Command {
+  const names = methods.map(({ name }) => name);
+  const schema = v.strictObject({
+    method: v.pipe(v.optional(oneOf(names), names[0]!), v.description(`How: ${methods.map(({ name, description }) => `${name}, ${description}`).join("; ")}.`)),
+    policy: v.optional(pathOption("The policy to start from: its file, or the folder of its run. Required, unless a run is resumed.")),
+    environment: v.pipe(v.optional(oneOf(environmentNames)), v.description("Where it acts. Default: where its demonstrations were made.")),
+    environments: v.pipe(v.optional(wholeNumber(1, 65_536), 50), v.description("Environments stepped together.")),
+    ...runOptions,
+  });
+  const methodOf = (name = names[0]): FinetuneMethod => methods.find((method) => method.name === name) ?? methods[0]!;
+
+  return {
+    name: "finetune",
+    description: "Fine-tune a policy in its environment with reinforcement learning, and evaluate it before and after.",
+    examples: [
+      { what: "DPPO on a pre-trained policy, in the environment of its demonstrations", words: "finetune --policy runs/m1-base/policy.safetensors --out runs/m1-dppo" },
+      { what: "With other options, watched in TensorBoard", words: "finetune --policy runs/m1-base --tuned-steps 5 --rate.max 3e-5 --seed 1 --tensorboard" },
+      { what: "The options of another method", words: `finetune --method ${names.at(-1)} --help` },
+      { what: "Go on with a run that was stopped, and longer", words: "finetune --resume runs/m1-dppo --iterations 100" },
+    ],
+    choices: ["resume", "method", "environment", "policy"],
+    base: async ({ resume }) => (resume === undefined ? {} : { ...(await readRunDescription(resume)).options }),
+    sections: async ({ resume, method, environment, policy }) => {
+      const stored = resume === undefined ? undefined : await readRunDescription(resume);
+      if (stored !== undefined && method !== undefined && method !== stored.method) {
+        throw new DifftuneError("OPTION", `${resume} is a run of ${stored.method}, not of ${method}.`, { path: "method", expected: stored.method, got: method });
+      }
+      const { name, schema: recipe } = methodOf(stored?.method ?? method);
+      const asked = environment ?? stored?.environment;
+      const place = asked === undefined ? policy === undefined ? undefined : environmentOf(await readPolicy(policy)) : environmentName(asked);
+      return [
+        { title: "Options of the run", schema },
+        environmentSection(place ?? "avoid"),
+        { title: `Options of ${name}`, schema: recipe },
+      ];
+    },
+    execute: async (options, { commandLine }) => {
+      const own = options.read(schema);
+      const method = methodOf(own.method);
+      const recipe: Readonly<Record<string, unknown>> = options.readRecipe(method.schema);
+      const seed = typeof recipe.seed === "number" ? recipe.seed : 0;
+      const { resume, evaluationEpisodes: episodes, evaluationSeed, checkpointSeconds } = own;
+      if (own.policy === undefined) throw new DifftuneError("OPTION", "finetune needs a policy.", { path: "policy", hint: "Give one by --policy; difftune pretrain makes one." });
+      if (!isQuietChild()) return runQuietly();
+      const reporter = new Reporter(own.json);
+      using interruption = new Interruption(() => { reporter.note("Stopping after this iteration; Ctrl-C again stops at once."); });
+      const { signal } = interruption;
+      // A run that is taken up again starts from its own copy, whatever has become of the original.
+      const initial = await readPolicy(resume === undefined ? own.policy : `${resume}/initial.safetensors`);
+      const name = own.environment ?? environmentOf(initial);
+      if (name === undefined) throw new DifftuneError("OPTION", "The policy does not say which environment it was made for.", { path: "environment", hint: `Give one by --environment: ${environmentNames.join(", ")}.` });
+      const place: Place = { name, options: { ...environmentOptionsOf(initial, name), ...options.readGiven("env", environmentSchema(name)) } };
+      using device = await createDevice({ engine: own.engine });
+      using env = await openEnvironment(device, initial, place, { count: own.environments, seed });
+      // Made first: it refuses options that do not fit before there is a folder.
+      const fresh = method.start(device, initial, env, { ...recipe, signal });
+      const { run, checkpoint } = await openRun(own, reporter, `${name}-${method.name}-${seed}`, {
+        command: commandLine, method: method.name, environment: name, seed, engine: { ...device.info },
+        options: { ...own, environment: name, env: place.options, ...recipe },
+      });
+      try {
+        if (resume === undefined) await run.saveInitialPolicy(initial.encode());
+        const trial = { device, place, reporter, run };
+        const wanted = { episodes, seed: evaluationSeed, signal };
+        const hasBefore = run.records.some(({ event, when }) => event === "evaluation" && when === "before");
+        const before = episodes > 0 && !hasBefore ? await evaluateIn({ ...trial, policy: initial, when: "before" }, wanted) : undefined;
+        const pace = new Pace(checkpoint === undefined ? 0 : checkpoint.iteration + 1);
+        const { policy, isInterrupted } = await runTraining({
+          training: checkpoint === undefined ? fresh : method.start(device, initial, env, { ...recipe, signal, resume: checkpoint.state }),
+          reader: reader(pace), run, reporter, interruption, checkpointSeconds,
+          metadata: { command: commandLine, [placeNames.environment]: name, [placeNames.options]: JSON.stringify(place.options) },
+        });
+        if (isInterrupted) {
+          reporter.summary({ event: "interrupted", run: run.folder }, [["stopped", `go on by: difftune finetune --resume ${run.folder}`]]);
+          return exitCodes.interrupted;
+        }
+        const after = episodes === 0 ? undefined : await evaluateIn({ ...trial, policy, when: "after" }, wanted);
+        await saveChain(device, policy, place, evaluationSeed, run);
+        reporter.summary({ event: "done", run: run.folder }, [
+          ["policy", `${run.folder}/policy.safetensors`],
+          ["trained", `in ${formatSeconds(pace.seconds)} on ${device.info.description}`],
+          ...(before === undefined ? [] : [["before", `success ${formatShare(before.success)}`] as const]),
+          ...(after === undefined ? [] : evaluationPairs(after)),
+          ["next", `difftune report ${run.folder}`],
+        ]);
+        return exitCodes.done;
+      } catch (error) {
+        if (!interruption.isEcho(error)) throw error;
+        reporter.note(`Go on by: difftune finetune --resume ${run.folder}`);
+        return exitCodes.interrupted;
+      } finally {
+        await run.close();
+      }
+    },
+  };
+}
