@@ -1,17 +1,17 @@
 import * as v from "valibot";
 import { DifftuneError } from "../core/errors.js";
-import { oneOf, wholeNumber, type OptionsSchema } from "../core/options.js";
+import { oneOf, wholeNumber } from "../core/options.js";
 import type { Policy } from "../diffusion/policy.js";
 import { createDevice } from "../engine/create-device.js";
 import type { Device } from "../engine/device.js";
-import type { VectorEnvironment } from "../envs/environment.js";
 import { environmentNames } from "../envs/registry.js";
 import { chainOf } from "../rl/denoising-chain.js";
-import type { IterationEvent, Training } from "../rl/training.js";
+import type { IterationEvent } from "../rl/training.js";
 import { exitCodes, type Command } from "./command.js";
 import { environmentSchema, environmentSection, environmentName } from "./environment-section.js";
 import { evaluateIn, evaluationPairs, formatShare } from "./evaluation.js";
 import { Interruption } from "./interruption.js";
+import type { FinetuneMethod } from "./methods.js";
 import { pathOption } from "./options.js";
 import { environmentOf, environmentOptionsOf, openEnvironment, placeNames, readPolicy, type Place } from "./policy-file.js";
 import { isQuietChild, runQuietly } from "./quiet-child.js";
@@ -19,20 +19,6 @@ import { formatSeconds, Pace, Reporter } from "./reporter.js";
 import { readRunDescription, type RunFolder } from "./run-folder.js";
 import { openRun, runOptions } from "./run-options.js";
 import { runTraining, type EventReader } from "./training-run.js";
-
-/** What a method of fine-tuning gets beside its own options. */
-interface MethodHost {
-  readonly signal: AbortSignal;
-  readonly resume?: Uint8Array;
-}
-
-/** A method of fine-tuning: the options that it takes, and how it is started with them. */
-export interface FinetuneMethod {
-  readonly name: string;
-  readonly description: string;
-  readonly schema: OptionsSchema;
-  start(device: Device, policy: Policy, env: VectorEnvironment, options: Readonly<Record<string, unknown>> & MethodHost): Training<IterationEvent>;
-}
 
 function reader(pace: Pace): EventReader<IterationEvent> {
   return {
@@ -115,12 +101,10 @@ export function finetuneCommand(methods: readonly FinetuneMethod[]): Command {
       const place: Place = { name, options: { ...environmentOptionsOf(initial, name), ...options.readGiven("env", environmentSchema(name)) } };
       using device = await createDevice({ engine: own.engine });
       using env = await openEnvironment(device, initial, place, { count: own.environments, seed });
-      // Made first: it refuses options that do not fit before there is a folder.
-      const fresh = method.start(device, initial, env, { ...recipe, signal });
-      const { run, checkpoint } = await openRun(own, reporter, `${name}-${method.name}-${seed}`, {
+      const { run, checkpoint, training } = await openRun(own, reporter, `${name}-${method.name}-${seed}`, {
         command: commandLine, method: method.name, environment: name, seed, engine: { ...device.info },
         options: { ...own, environment: name, env: place.options, ...recipe },
-      });
+      }, (state) => method.start(device, initial, env, { ...recipe, signal, ...(state === undefined ? {} : { resume: state }) }));
       try {
         if (resume === undefined) await run.saveInitialPolicy(initial.encode());
         const trial = { device, place, reporter, run };
@@ -129,8 +113,7 @@ export function finetuneCommand(methods: readonly FinetuneMethod[]): Command {
         const before = episodes > 0 && !hasBefore ? await evaluateIn({ ...trial, policy: initial, when: "before" }, wanted) : undefined;
         const pace = new Pace(checkpoint === undefined ? 0 : checkpoint.iteration + 1);
         const { policy, isInterrupted } = await runTraining({
-          training: checkpoint === undefined ? fresh : method.start(device, initial, env, { ...recipe, signal, resume: checkpoint.state }),
-          reader: reader(pace), run, reporter, interruption, checkpointSeconds,
+          training, reader: reader(pace), run, reporter, interruption, checkpointSeconds,
           metadata: { command: commandLine, [placeNames.environment]: name, [placeNames.options]: JSON.stringify(place.options) },
         });
         if (isInterrupted) {

@@ -12,7 +12,7 @@ import { readBytes } from "./files.js";
 export const placeNames = { environment: "environment", options: "environmentOptions" } as const;
 
 /** The file of a policy, given by its own path or by its run's folder. */
-export async function policyPath(given: string): Promise<string> {
+async function policyPath(given: string): Promise<string> {
   const isFolder = await stat(given).then((entry) => entry.isDirectory(), () => false);
   return isFolder ? path.join(given, "policy.safetensors") : given;
 }

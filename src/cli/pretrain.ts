@@ -82,16 +82,13 @@ export const pretrainCommand: Command = {
     using device = await createDevice({ engine: own.engine });
     const { signal } = interruption;
     const { environment } = dataset.source;
-    // Made first: it refuses options that do not fit before there is a folder.
-    const fresh = pretrain(device, dataset, { ...recipe, signal });
-    const { run, checkpoint } = await openRun(own, reporter, `${environment}-pretrain-${recipe.seed}`, {
+    const { run, checkpoint, training } = await openRun(own, reporter, `${environment}-pretrain-${recipe.seed}`, {
       command: commandLine, method: "pretrain", environment, seed: recipe.seed, engine: { ...device.info }, options: { ...own, ...recipe },
-    });
+    }, (state) => pretrain(device, dataset, { ...recipe, signal, ...(state === undefined ? {} : { resume: state }) }));
     try {
       const pace = new Pace(checkpoint?.iteration);
       const { policy, isInterrupted } = await runTraining({
-        training: checkpoint === undefined ? fresh : pretrain(device, dataset, { ...recipe, signal, resume: checkpoint.state }),
-        reader: reader(pace), run, reporter, interruption, checkpointSeconds,
+        training, reader: reader(pace), run, reporter, interruption, checkpointSeconds,
         metadata: { command: commandLine, ...(place === undefined ? {} : { [placeNames.environment]: place.name, [placeNames.options]: JSON.stringify(place.options) }) },
       });
       if (isInterrupted) {

@@ -28,6 +28,8 @@ export interface RunDescription {
   readonly options: Readonly<Record<string, unknown>>;
   /** ISO 8601. */
   readonly startedAt: string;
+  /** The commands that took the run up again, when, and after which iteration. */
+  readonly resumes?: readonly { readonly command: string; readonly at: string; readonly iteration: number }[] | undefined;
 }
 
 /** The parts of a run's folder. */
@@ -92,6 +94,7 @@ const descriptionSchema = v.looseObject({
   engine: v.record(v.string(), v.unknown()),
   options: v.record(v.string(), v.unknown()),
   startedAt: v.string(),
+  resumes: v.optional(v.array(v.object({ command: v.string(), at: v.string(), iteration: v.number() }))),
 });
 
 /** Reads the log of a run, whoever writes to it. */
@@ -114,7 +117,7 @@ export async function readRunLog(folder: string): Promise<RunLog> {
  */
 export class RunFolder {
   readonly folder: string;
-  readonly description: RunDescription;
+  #description: RunDescription;
   readonly #lock: FolderLock;
   readonly #options: Required<RunFolderOptions>;
   #records: RunRecord[];
@@ -125,7 +128,7 @@ export class RunFolder {
 
   private constructor(folder: string, description: RunDescription, lock: FolderLock, log: FileHandle, logBytes: number, records: readonly RunRecord[], options: RunFolderOptions) {
     this.folder = folder;
-    this.description = description;
+    this.#description = description;
     this.#lock = lock;
     this.#log = log;
     this.#logBytes = logBytes;
@@ -139,14 +142,14 @@ export class RunFolder {
     return holding(folder, async (lock) => {
       await clear(folder, options.isForced ?? false);
       for (const part of [parts.checkpoints, parts.evaluations, parts.pictures]) await makeFolder(path.join(folder, part));
-      const text = JSON.stringify({ format: formatName, version: formatVersion, difftune: version, ...description }, null, 2);
-      await writeAtomically(path.join(folder, parts.description), `${text}\n`);
       const log = await openLog(folder);
-      return new RunFolder(folder, description, lock, log.handle, log.bytes, [], options);
+      const run = new RunFolder(folder, description, lock, log.handle, log.bytes, [], options);
+      await run.#describe(description);
+      return run;
     });
   }
 
-  /** Takes a run up again. {@link resume} then says from where. */
+  /** Takes a run up again. {@link readState} then says from where. */
   static async open(folder: string, options: RunFolderOptions = {}): Promise<RunFolder> {
     const description = await readRunDescription(folder);
     return holding(folder, async (lock) => {
@@ -168,8 +171,8 @@ export class RunFolder {
     return path.join(this.folder, ...names);
   }
 
-  /** Loads the newest checkpoint that is whole and cuts the log behind it. */
-  async resume(): Promise<RunState> {
+  /** The newest checkpoint that is whole. Changes nothing: {@link goOn} does, once it is sure that the run can. */
+  async readState(): Promise<RunState> {
     const folder = this.#at(parts.checkpoints);
     const files = await readdir(folder);
     const numbered = numberedNames(files).reverse();
@@ -192,9 +195,24 @@ export class RunFolder {
         hint: "Begin the run anew with --force.",
       });
     }
-    this.#best = files.includes(bestName) ? await bestScore(path.join(folder, bestName)) : undefined;
-    await this.#cut(checkpoint?.iteration ?? -1);
     return { checkpoint, damaged };
+  }
+
+  /** Goes on from a checkpoint, or without one from the start: cuts the log behind it, and writes down by which command and with which options. */
+  async goOn(checkpoint: Checkpoint | undefined, by?: { readonly command: string; readonly options: RunDescription["options"]; readonly at: string }): Promise<void> {
+    const best = this.#at(parts.checkpoints, bestName);
+    this.#best = await bestScore(best);
+    await this.#cut(checkpoint?.iteration ?? -1);
+    if (by === undefined) return;
+    const { command, options, at } = by;
+    const resumes = [...(this.#description.resumes ?? []), { command, at, iteration: checkpoint?.iteration ?? -1 }];
+    await this.#describe({ ...this.#description, options, resumes });
+  }
+
+  async #describe(description: RunDescription): Promise<void> {
+    const text = JSON.stringify({ format: formatName, version: formatVersion, difftune: version, ...description }, null, 2);
+    await writeAtomically(this.#at(parts.description), `${text}\n`);
+    this.#description = description;
   }
 
   async #cut(iteration: number): Promise<void> {
@@ -327,7 +345,7 @@ function isHigher([rank, value]: readonly [number, number], [bestRank, bestValue
   return rank > bestRank || (rank === bestRank && value > bestValue);
 }
 
-/** The score of the best checkpoint; a damaged one is as good as none, and the next takes its place. */
+/** The score of the best checkpoint; one that is missing or damaged is none, and the next takes its place. */
 async function bestScore(file: string): Promise<readonly [number, number] | undefined> {
   try {
     return decodeCheckpoint(await readBytes(file)).score;

@@ -27,24 +27,39 @@ export type RunOptions = Readonly<v.InferOutput<v.StrictObjectSchema<typeof runO
 /** Options that say where and how a run is made, not what it computes: another call has its own. */
 const passingOptions: readonly string[] = ["out", "force", "resume", "json"];
 
-/** Begins a run, or takes the one up again that is asked for and says where it stands. */
-export async function openRun(
+/** A run that is open, and the training that it holds. */
+export interface OpenRun<T> {
+  readonly run: RunFolder;
+  readonly checkpoint: Checkpoint | undefined;
+  readonly training: T;
+}
+
+/**
+ * Begins a run, or takes the one up again that is asked for. `start` makes the training and refuses options that do not fit,
+ * before anything is written: before there is a folder, or before the log of a resumed run is cut.
+ */
+export async function openRun<T>(
   { resume, out, force, keep, tensorboard }: RunOptions,
   reporter: Reporter,
   name: string,
   description: Omit<RunDescription, "startedAt">,
-): Promise<{ readonly run: RunFolder; readonly checkpoint: Checkpoint | undefined }> {
+  start: (state: Uint8Array | undefined) => T,
+): Promise<OpenRun<T>> {
+  const options = Object.fromEntries(Object.entries(description.options).filter(([option]) => !passingOptions.includes(option)));
+  const now = new Date().toISOString();
   if (resume === undefined) {
-    const options = Object.fromEntries(Object.entries(description.options).filter(([option]) => !passingOptions.includes(option)));
-    const run = await RunFolder.create(out ?? `runs/${name}`, { ...description, options, startedAt: new Date().toISOString() }, { keep, tensorboard, isForced: force });
-    return { run, checkpoint: undefined };
+    const training = start(undefined);
+    const run = await RunFolder.create(out ?? `runs/${name}`, { ...description, options, startedAt: now }, { keep, tensorboard, isForced: force });
+    return { run, checkpoint: undefined, training };
   }
   const run = await RunFolder.open(resume, { keep, tensorboard });
   try {
-    const { checkpoint, damaged } = await run.resume();
+    const { checkpoint, damaged } = await run.readState();
+    const training = start(checkpoint?.state);
     for (const { message } of damaged) reporter.note(message);
     reporter.note(checkpoint === undefined ? "There is no checkpoint yet; the run begins anew." : `Going on from the checkpoint at ${checkpoint.iteration}.`);
-    return { run, checkpoint };
+    await run.goOn(checkpoint, { command: description.command, options, at: now });
+    return { run, checkpoint, training };
   } catch (error) {
     await run.close();
     throw error;

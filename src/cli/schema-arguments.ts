@@ -58,7 +58,7 @@ function unwrap(schema: unknown): Unwrapped {
     const type = String(part(at, "type"));
     isOptional ||= /optional|nullish|undefinedable/.test(type);
     isNullable ||= /nullable|nullish/.test(type);
-    fallback ??= part(at, "default");
+    if (fallback === undefined) fallback = part(at, "default");
     at = wrapped;
   }
 }
@@ -117,8 +117,12 @@ export function flagsOf(schema: OptionsSchema, prefix?: string): readonly Schema
 }
 
 function flagsBelow(schema: unknown, path: readonly string[], isRequired: boolean): SchemaFlag[] {
-  const flags = Object.entries(entriesOf(schema) ?? {}).flatMap(([name, entry]) => flagsOfEntry([...path, name], [entry], isRequired));
-  return flags;
+  return Object.entries(entriesOf(schema) ?? {}).flatMap(([name, entry]) => flagsOfEntry([...path, name], [entry], isRequired));
+}
+
+/** What is said of a set of options as a whole stands beside those of them that say nothing themselves. */
+function describedBy(text: string, flags: readonly SchemaFlag[]): SchemaFlag[] {
+  return flags.map((flag) => ({ ...flag, description: flag.description || text }));
 }
 
 function flagsOfEntry(path: readonly string[], entries: readonly unknown[], isParentRequired: boolean): SchemaFlag[] {
@@ -126,9 +130,9 @@ function flagsOfEntry(path: readonly string[], entries: readonly unknown[], isPa
   if (!isWritable(entry)) return [];
   const { schema, description, isOptional, fallback } = unwrap(entry);
   const isRequired = isParentRequired && !isOptional;
-  if (entriesOf(schema) !== undefined && entries.length === 1) return flagsBelow(schema, path, isRequired);
+  if (entriesOf(schema) !== undefined && entries.length === 1) return describedBy(description, flagsBelow(schema, path, isRequired));
   const alternatives = alternativesOf(schema);
-  if (alternatives?.every((option) => entriesOf(option) !== undefined) === true) return flagsOfChoice(path, alternatives, isRequired);
+  if (alternatives?.every((option) => entriesOf(option) !== undefined) === true) return describedBy(description, flagsOfChoice(path, alternatives, isRequired));
   const name = path.map(kebabCase).join(".");
   const shape = [...new Set(entries.map(shapeOf))].join("|");
   return [{
@@ -157,7 +161,7 @@ function flagsOfChoice(path: readonly string[], alternatives: readonly unknown[]
 }
 
 /** What a text means to a schema. A text that means nothing to it stays a text, and the schema will say what it wanted. */
-export function readText(schemas: readonly unknown[], text: string): unknown {
+function readText(schemas: readonly unknown[], text: string): unknown {
   const values = schemas.map((schema) => readOne(schema, text));
   const place = schemas.findIndex((schema, index) => v.safeParse(schema as v.GenericSchema, values[index]).success);
   return values[Math.max(0, place)];

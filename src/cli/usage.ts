@@ -33,7 +33,7 @@ function flagRow(flag: SchemaFlag, width: number): string {
     defaultText === undefined || /default/i.test(description) ? "" : `Default: ${isSwitch ? (defaultText === "true" ? "yes" : "no") : defaultText}.`,
   ].filter((fact) => fact !== "");
   const isNegatable = isSwitch && defaultText === "true";
-  return row(isSwitch ? `--${isNegatable ? "no-" : ""}${name}` : `--${name} ${shape.length > 40 ? "VALUE" : shape}`, shape.length > 40 ? `${facts.join(" ")} One of ${shape.replaceAll("|", ", ")}.` : facts.join(" "), width);
+  return row(isSwitch ? `--${isNegatable ? "[no-]" : ""}${name}` : `--${name} ${shape.length > 40 ? "VALUE" : shape}`, shape.length > 40 ? `${facts.join(" ")} One of ${shape.replaceAll("|", ", ")}.` : facts.join(" "), width);
 }
 
 function heading(text: string): string {

@@ -7,7 +7,8 @@ const { RunFolder } = await import(runFolder);
 const { storeFloats, writeSafetensors } = await import(safetensors);
 
 const run = await RunFolder.open(folder, { keep: 2 });
-const { checkpoint } = await run.resume();
+const { checkpoint } = await run.readState();
+await run.goOn(checkpoint);
 process.stdout.write("open\n");
 for (let iteration = (checkpoint?.iteration ?? -1) + 1; ; iteration++) {
   await run.append({ event: "iteration", iteration });

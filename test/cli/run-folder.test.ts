@@ -28,6 +28,13 @@ beforeEach(async () => {
 
 const checkpointFile = (name: string): string => path.join(folder, "checkpoints", `${name}.safetensors`);
 
+/** Takes a run up from its newest state. */
+async function goOn(run: RunFolder): ReturnType<RunFolder["readState"]> {
+  const state = await run.readState();
+  await run.goOn(state.checkpoint);
+  return state;
+}
+
 /** Makes a run of `count` iterations with a checkpoint each, and closes it. */
 async function makeRun(count: number): Promise<void> {
   const run = await RunFolder.create(folder, description);
@@ -45,7 +52,7 @@ describe("a run's folder", () => {
       "best.safetensors", "iteration-00003.safetensors", "iteration-00004.safetensors", "iteration-00005.safetensors", "last.safetensors",
     ]);
     const run = await RunFolder.open(folder);
-    const { checkpoint, damaged } = await run.resume();
+    const { checkpoint, damaged } = await goOn(run);
     expect(damaged).toEqual([]);
     expect(checkpoint).toEqual({ iteration: 5, score: [0, -4], state: state(5) });
     expect(valueOf(await readFile(checkpointFile("best")))).toBe(1);
@@ -66,7 +73,7 @@ describe("a run's folder", () => {
     await makeRun(3);
     await appendFile(path.join(folder, "metrics.jsonl"), '{"event":"iteration","iteration":3}\n{"event":"evaluation","when":"after"}\n{"event":"itera');
     const run = await RunFolder.open(folder);
-    await run.resume();
+    await goOn(run);
     await run.append({ event: "iteration", iteration: 3, again: true });
     await run.close();
     expect((await readRunLog(folder)).records.map(({ iteration, again }) => [iteration, again])).toEqual([[0, undefined], [1, undefined], [2, undefined], [3, true]]);
@@ -77,7 +84,7 @@ describe("a run's folder", () => {
     await run.append({ event: "iteration", iteration: 0 });
     await run.close();
     const again = await RunFolder.open(folder);
-    expect(await again.resume()).toEqual({ checkpoint: undefined, damaged: [] });
+    expect(await goOn(again)).toEqual({ checkpoint: undefined, damaged: [] });
     expect(again.records).toEqual([]);
     await again.close();
   });
@@ -92,7 +99,7 @@ describe("a run's folder", () => {
     // The newest numbered checkpoint is the same file: whatever befalls the disk, befalls both.
     for (const name of ["last", "iteration-00003"]) await writeFile(checkpointFile(name), damage(await readFile(checkpointFile("iteration-00002"))));
     const run = await RunFolder.open(folder);
-    const { checkpoint, damaged } = await run.resume();
+    const { checkpoint, damaged } = await goOn(run);
     expect({ iteration: checkpoint?.iteration, value: valueOf(checkpoint?.state) }).toEqual({ iteration: 2, value: 2 });
     expect(damaged.map(({ code, path: file }) => [code, file])).toEqual([["FORMAT", checkpointFile("last")], ["FORMAT", checkpointFile("iteration-00003")]]);
     expect(run.records.map(({ iteration }) => iteration)).toEqual([0, 1, 2]);
@@ -103,7 +110,7 @@ describe("a run's folder", () => {
     await makeRun(2);
     for (const name of await readdir(path.join(folder, "checkpoints"))) await writeFile(path.join(folder, "checkpoints", name), "damaged");
     const run = await RunFolder.open(folder);
-    await expect(run.resume()).rejects.toMatchObject({ code: "FORMAT", message: expect.stringContaining("--force") as string });
+    await expect(run.readState()).rejects.toMatchObject({ code: "FORMAT", message: expect.stringContaining("--force") as string });
     expect(run.records).toHaveLength(2);
     await run.close();
   });
@@ -169,7 +176,7 @@ describe.skipIf(process.platform !== "linux")("a disk that refuses", () => {
     const run = await RunFolder.open(folder);
     await symlink("/dev/full", `${checkpointFile("last")}.tmp`);
     await expect(run.saveCheckpoint(state(2), { iteration: 2 })).rejects.toMatchObject({ code: "FILE", message: expect.stringContaining("disk is full") as string });
-    expect((await run.resume()).checkpoint?.iteration).toBe(1);
+    expect((await run.readState()).checkpoint?.iteration).toBe(1);
     // There is room again: the run goes on.
     await run.saveCheckpoint(state(2), { iteration: 2 });
     await run.close();
@@ -210,7 +217,7 @@ describe.skipIf(process.platform !== "linux")("a disk that refuses", () => {
 });
 
 /** Some 0.15 s each; the variable asks for more. */
-const kills = Number(process.env.DIFFTUNE_TEST_KILLS ?? 40);
+const kills = Number(process.env.DIFFTUNE_TEST_KILLS ?? 30);
 
 describe("kills", () => {
   test(`at ${kills} scattered moments leave a folder that loads, with every checkpoint that was reported`, async () => {
@@ -224,15 +231,16 @@ describe("kills", () => {
       const ended = new Promise((resolve) => child.on("close", resolve));
       let output = "";
       child.stdout.setEncoding("utf8").on("data", (text: string) => {
-        // From the moment that it writes, somewhere within the next few checkpoints.
-        if (output === "") setTimeout(() => child.kill("SIGKILL"), ((kill * 0.618) % 1) * 25);
+        // One in four from the moment that it has opened the run, the others from its first checkpoint on: somewhere in the next.
+        const started = kill % 4 === 0 ? /open/ : /^\d+$/m;
+        if (!started.test(output) && started.test(output + text)) setTimeout(() => child.kill("SIGKILL"), ((kill * 0.618) % 1) * 25);
         output += text;
       });
       expect(await ended).toBe(null);
       const whole = output.slice(0, output.lastIndexOf("\n")).split("\n").filter((line) => line !== "open");
       reported = Math.max(reported, Number(whole.at(-1) ?? -1));
       const run = await RunFolder.open(folder);
-      const { checkpoint, damaged } = await run.resume();
+      const { checkpoint, damaged } = await goOn(run);
       await run.close();
       expect(damaged).toEqual([]);
       const iteration = checkpoint?.iteration ?? -1;
@@ -240,6 +248,6 @@ describe("kills", () => {
       expect(valueOf(checkpoint?.state)).toBe(iteration === -1 ? undefined : iteration);
       expect(run.records.map((record) => record.iteration)).toEqual(Array.from({ length: iteration + 1 }, (_, index) => index));
     }
-    expect(reported).toBeGreaterThan(kills / 4);
+    expect(reported).toBeGreaterThanOrEqual(kills / 2);
   });
 });
