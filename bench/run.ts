@@ -13,6 +13,7 @@ import type { Suite, Workload } from "./workload.js";
 const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   kernels: async () => (await import("./kernels.js")).kernelsSuite,
   programs: async () => (await import("./programs.js")).programsSuite,
+  dppo: async () => (await import("./dppo.js")).dppoSuite,
   envs: async () => (await import("./envs.js")).envsSuite,
 };
 
