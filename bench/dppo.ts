@@ -19,8 +19,8 @@ const parts = ["denoise", "physics", "advantage", "update"] as const satisfies r
 /** Iterations of one run, one after the other, with all that they told. */
 interface Running {
   readonly events: IterationEvent[];
-  next(): Promise<void>;
-  close(): Promise<void>;
+  readonly next: () => Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 async function start(device: Device, { hidden, epochs }: (typeof recipes)[keyof typeof recipes]): Promise<Running> {

@@ -22,11 +22,11 @@ const rate = (highest: number, lowest: number, warmup: number) => v.optional(v.s
   cycle: v.optional(v.pipe(wholeNumber(1, 1_000_000), v.description("Iterations of a cycle, warm-up included.")), 100),
 }), { max: highest, min: lowest, warmup, cycle: 100 });
 
-/** Options that DPPO and PPO have in common, as entries of a schema. Defaults are those of the original for Avoid. */
-export const onPolicyEntries = {
+/** Options that DPPO and PPO have in common, as entries of a schema, with the passes and the rate that an algorithm is stable with. */
+export const onPolicyEntries = (usual: { readonly epochs: number; readonly rate: number }) => ({
   iterations: v.optional(v.pipe(wholeNumber(1, 1_000_000), v.description("Rollouts and updates of the run.")), 51),
   steps: v.optional(v.pipe(wholeNumber(1, 1_000_000), v.description("Chunks that every environment executes in one rollout.")), 25),
-  epochs: v.optional(v.pipe(wholeNumber(1, 1000), v.description("Passes over a rollout.")), 10),
+  epochs: v.optional(v.pipe(wholeNumber(1, 1000), v.description("Passes over a rollout.")), usual.epochs),
   gamma: v.optional(v.pipe(finiteNumber(0, 1), v.description("Discount per executed chunk.")), 0.99),
   lambda: v.optional(v.pipe(finiteNumber(0, 1), v.description("Trace decay of the advantages.")), 0.95),
   scaleRewards: v.optional(v.pipe(flag, v.description("Divide rewards by the running deviation of their discounted sums.")), true),
@@ -42,7 +42,7 @@ export const onPolicyEntries = {
   maxGradientNorm: v.optional(v.pipe(v.nullable(positiveNumber()), v.description("Largest norm of the policy's gradient; null leaves it.")), null),
   weightDecay: v.optional(v.pipe(finiteNumber(0, 1), v.description("Decoupled weight decay of the policy.")), 0),
   criticWeightDecay: v.optional(v.pipe(finiteNumber(0, 1), v.description("Decoupled weight decay of the critic.")), 0),
-  rate: rate(1e-5, 1e-5, 10),
+  rate: rate(usual.rate, usual.rate, 10),
   criticRate: rate(1e-3, 1e-3, 10),
   criticWarmup: v.optional(v.pipe(wholeNumber(0, 1_000_000), v.description("First iterations in which only the critic learns.")), 1),
   accumulate: v.optional(v.pipe(wholeNumber(1, 10_000), v.description("Minibatches whose gradients are added before a step.")), 1),
@@ -64,10 +64,10 @@ export const onPolicyEntries = {
   seed: v.optional(v.pipe(wholeNumber(0, 0xffffffff), v.description("Decides noise, order of minibatches and first critic.")), 0),
   signal: v.optional(v.instance(AbortSignal, "It must be an AbortSignal.")),
   resume: v.optional(v.custom<Uint8Array>((value) => value instanceof Uint8Array, "It must be the bytes of a checkpoint.")),
-};
+});
 
 /** Resolved options that DPPO and PPO have in common. */
-export type OnPolicyOptions = Readonly<v.InferOutput<v.StrictObjectSchema<typeof onPolicyEntries, undefined>>>;
+export type OnPolicyOptions = Readonly<v.InferOutput<v.StrictObjectSchema<ReturnType<typeof onPolicyEntries>, undefined>>>;
 
 /** What tests put in the place of randomness and first values; nothing else may use it. */
 export interface Scripted {

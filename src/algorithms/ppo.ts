@@ -19,10 +19,10 @@ export const ppoSchema = v.strictObject({
       + "so it hardly learns. \"corrected\" does not clamp.",
     ),
   ), "released"),
-  ...onPolicyEntries,
+  ...onPolicyEntries({ epochs: 10, rate: 3e-5 }),
 });
 
-/** Options of {@link ppo}; defaults are those of the original on Avoid. */
+/** Options of {@link ppo}; defaults are those of the original on Avoid, but for the rate, published as 1e-5. */
 export type PpoTrainingOptions = v.InferInput<typeof ppoSchema>;
 
 /** PPO on Gaussian and mixture policies (spec 9.5), in the loop of DPPO: what diffusion policies are compared with. */

@@ -9,7 +9,7 @@ import { demos } from "./demos.js";
 import { doctor } from "./doctor.js";
 import { fileError } from "./files.js";
 import { pretrainCommand } from "./pretrain.js";
-import { quickstart } from "./quickstart.js";
+import { quickstartCommand } from "./quickstart.js";
 import { reportCommand } from "./report-command.js";
 import { finetuneCommand } from "./finetune.js";
 import { finetuneMethods } from "./methods.js";
@@ -17,7 +17,7 @@ import { flagsOf, gatherOptions, kebabCase, type SchemaFlag } from "./schema-arg
 import { printError, printLine } from "./terminal.js";
 import { renderCommandUsage, renderProgramUsage } from "./usage.js";
 
-const commands: readonly Command[] = [quickstart, demos, convert, pretrainCommand, finetuneCommand(finetuneMethods), reportCommand, doctor];
+const commands: readonly Command[] = [quickstartCommand((words) => runCommandLine(words)), demos, convert, pretrainCommand, finetuneCommand(finetuneMethods), reportCommand, doctor];
 
 /** Runs one command and returns the exit code. Whatever is thrown becomes one message on the error stream. */
 export async function runCommandLine(words: readonly string[], known: readonly Command[] = commands): Promise<number> {
