@@ -144,7 +144,8 @@ async function openFile(file: ByteSource): Promise<ParquetFile> {
   const { compressors } = await import("hyparquet-compressors");
   const buffer: AsyncBuffer = {
     byteLength: file.size,
-    slice: async (from, to = file.size) => (await readRange(file, from, to - from, "a part of the file")).slice().buffer,
+    // A copy: what is read may be a view, and the `slice` of Node's buffers is one too.
+    slice: async (from, to = file.size) => new Uint8Array(await readRange(file, from, to - from, "a part of the file")).buffer,
   };
   const guarded = async <T>(read: () => Promise<T>): Promise<T> => {
     try {

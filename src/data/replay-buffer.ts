@@ -52,7 +52,8 @@ export async function openReplayBuffer(folder: Folder, root: string, settings: R
       }
       const bytes = file && (await readWhole(file, fileLimitBytes));
       if (bytes !== undefined && isChunk(key) && [...bloscArrays].some((array) => path.startsWith(`${array}/`))) checkBlosc(bytes, `${folder.name}: ${path}`);
-      return bytes;
+      // A copy: numbers are viewed in place, which a part of an archive may not be aligned for.
+      return bytes && new Uint8Array(bytes);
     },
   };
   const location = zarr.root(store).resolve(root);

@@ -216,8 +216,8 @@ describe("a replay buffer of diffusion policy", () => {
   });
 
   test("is read from a zip, wherever in it it lies", async () => {
-    for (const prefix of ["", "pusht/replay.zarr/"]) {
-      const zip = zipSync(await buffer(compressors.blosc, prefix), { level: 0 });
+    for (const [prefix, compressor] of [["", null], ["pusht/replay.zarr/", compressors.blosc], ["pusht/replays.zarr/", null]] as const) {
+      const zip = zipSync(await buffer(compressor, prefix), { level: 0 });
       expectEpisodes(await collected(await openRecording(bytesSource(zip, "replay.zarr.zip"))), { hasRewards: false });
     }
   });
@@ -306,6 +306,11 @@ describe("a data set of LeRobot", () => {
     const recording = await openRecording(bytesSource(parquetBytes(columns(), { codec, groups: [2, 3, 5] }), "file.parquet"));
     expect(recording.source.observationNames).toEqual(["observation.state0", "observation.state1"]);
     expectEpisodes(await collected(recording));
+  });
+
+  test("may lie in a buffer of Node, whose slices are views", async () => {
+    const file = Buffer.concat([Buffer.alloc(3), parquetBytes(columns(), { groups: [2, 5] })]).subarray(3);
+    expectEpisodes(await collected(await openRecording(bytesSource(file))));
   });
 
   test("is one episode a file where no column says otherwise", async () => {
