@@ -1,5 +1,5 @@
 import { gutter, heading, horizontalGrid, type Plot } from "./frame.js";
-import { linearScale, type Scale } from "./scale.js";
+import { formatNumber, linearScale, type Scale } from "./scale.js";
 import { chart, chartWidth, coordinate, element, escapeText, fitText, seriesInk, textAt, textWidth, type ChartName, type Ink } from "./svg.js";
 
 /** One bar, and what is known of its uncertainty. */
@@ -23,13 +23,14 @@ export interface GroupedBars extends ChartName {
 
 /** Upright bars in groups, from 0, with whiskers where bounds are known. */
 export function groupedBars(options: GroupedBars): string {
-  const { width = chartWidth, categories, series, xLabel, plotHeight = 150, format = String } = options;
+  const { width = chartWidth, categories, series, xLabel, plotHeight = 150, format } = options;
+  const say = format ?? formatNumber;
   const inkOf = (index: number): Ink => series[index]?.ink ?? seriesInk(index);
   const legend = series.length < 2 ? [] : series.map(({ name }, index) => ({ name, ink: inkOf(index) }));
   const top = heading(options, legend);
   const bottom = top.height + 6 + plotHeight;
   const values = series.flatMap((each) => each.values.flatMap((bar) => (bar === undefined ? [] : [bar.value, bar.high ?? bar.value])));
-  const vertical = linearScale({ values, range: [bottom, top.height + 6], low: 0, high: options.high, tickCount: 4, format });
+  const vertical = linearScale({ values, range: [bottom, top.height + 6], low: 0, high: options.high, tickCount: 4, ...(format === undefined ? {} : { format }) });
   const plot: Plot = { left: gutter(vertical), right: width - 8, top: top.height + 6, bottom };
   const groupWidth = (plot.right - plot.left) / Math.max(1, categories.length);
   const barWidth = Math.min(34, (groupWidth * 0.72) / Math.max(1, series.length));
@@ -42,7 +43,7 @@ export function groupedBars(options: GroupedBars): string {
       const bar = each.values[place];
       if (bar === undefined || !Number.isFinite(bar.value)) return "";
       const left = centre + (index - series.length / 2) * barWidth;
-      return drawBar(bar, left, barWidth, inkOf(index), `${category}, ${each.name}: ${format(bar.value)}`, vertical);
+      return drawBar(bar, left, barWidth, inkOf(index), `${category}, ${each.name}: ${say(bar.value)}`, vertical);
     });
     return bars.join("") + labels[place]!.map((line, row) => textAt(centre, bottom + 16 + 13 * row, line, { anchor: "middle", fill: "ink" })).join("");
   });

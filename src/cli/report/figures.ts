@@ -82,7 +82,7 @@ function learningFigures(groups: readonly RunGroup[]): Figure[] {
   // Several groups have one legend above all of these charts.
   const common = { place: "learning", x: overIterations, width: narrowWidth, plotHeight: 120, hasLegend: groups.length === 1 } as const;
   const one = (metric: string, title: string, subtitle?: string, more: Partial<CurveOptions> = {}): Figure[] =>
-    curves(groups, { ...common, id: `learning-${metric}`, title, ...(subtitle === undefined ? {} : { subtitle }), metrics: [{ metric }], ...more });
+    curves(groups, { ...common, id: `learning-${metric.replace(/[^\w-]/g, "-")}`, title, ...(subtitle === undefined ? {} : { subtitle }), metrics: [{ metric }], ...more });
   return [
     ...one("approxKl", "Approximate KL", "per update", { low: 0 }),
     ...one("clipFraction", "Clip fraction", "share of transitions", { low: 0 }),
@@ -96,7 +96,25 @@ function learningFigures(groups: readonly RunGroup[]): Figure[] {
     ...(isConstant(groups, "episodeLength") ? [] : one("episodeLength", "Episode length", "steps", { low: 0 })),
     ...curves(groups, { ...common, id: "learning-rate", title: "Learning rate", metrics: groups.length === 1 ? [{ metric: "rate", name: "policy" }, { metric: "criticRate", name: "critic" }] : [{ metric: "rate" }], isLogarithmic: true }),
     ...(isConstant(groups, "minibatches") ? [] : one("minibatches", "Minibatches", "learned from", { low: 0 })),
+    ...otherMetrics(groups).flatMap((metric) => one(metric, titleOf(metric))),
   ];
+}
+
+/** Metrics that have a chart of their own, or none. */
+const knownMetrics = new Set([
+  "success", "return", "approxKl", "clipFraction", "policyLoss", "valueLoss", "explainedVariance", "gradientNorm", "ratio", "bestReward", "episodeLength", "rate", "criticRate",
+  "minibatches", "iteration", "iterations", "envSteps", "episodes", "envStepsPerSecond", "iterationSeconds",
+]);
+
+/** What else an algorithm has logged, by name: whatever changes gets a chart. */
+function otherMetrics(groups: readonly RunGroup[]): string[] {
+  const names = new Set(groups.flatMap(({ runs }) => runs.flatMap(({ iterations }) => iterations.flatMap(({ values }) => Object.keys(values)))));
+  return [...names].filter((name) => !knownMetrics.has(name) && !name.startsWith("seconds.") && !isConstant(groups, name)).sort();
+}
+
+/** `entropy` as `Entropy`, `qLoss` as `Q loss`. */
+function titleOf(metric: string): string {
+  return capital(metric.replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`));
 }
 
 /** The legend of charts that have none of their own: the groups, each with its colour and its shape. */

@@ -85,7 +85,7 @@ export function lineChart(options: LineChart): string {
   const [first, last] = extent(shownX) ?? [0, 1];
   // An axis that begins near 0 begins at 0.
   const low = first > 0 && first < 0.15 * last ? 0 : first;
-  const horizontal = linearScale({ values: [low, last], range: [plot.left, plot.right], isNice: false, tickCount: 5 });
+  const horizontal = linearScale({ values: [low, last], range: [plot.left, plot.right], isNice: false, tickCount: 5, leastStep: shownX.every(Number.isInteger) ? 1 : 0 });
   const way: Way = { horizontal, vertical, usable, say: format ?? formatNumber };
 
   const bands = series.map(({ points, ink }) => drawBand(points, ink, way));

@@ -18,6 +18,8 @@ export interface ScaleOptions {
   readonly high?: number | undefined;
   /** About how many marks. Default 5. */
   readonly tickCount?: number;
+  /** Marks are at least so far apart: 1 where values are counts. Default 0. */
+  readonly leastStep?: number;
   /** Whether the domain ends at marks. Default true. */
   readonly isNice?: boolean;
   /** How a mark is written. Default {@link formatTick}. */
@@ -50,7 +52,7 @@ function niceStep(span: number, count: number): number {
  * reaches to both sides of them.
  */
 export function linearScale(options: ScaleOptions): Scale {
-  const { range, tickCount = 5, isNice = true, format = formatTick } = options;
+  const { range, tickCount = 5, leastStep = 0, isNice = true, format = formatTick } = options;
   const found = extent(options.values) ?? [options.low ?? 0, options.high ?? 1];
   let [low, high] = [options.low ?? found[0], options.high ?? found[1]];
   // Below this relative width the marks of a double run together; and what is so near to 0 is 0.
@@ -60,7 +62,7 @@ export function linearScale(options: ScaleOptions): Scale {
     [low, high] = [options.low ?? low - half, options.high ?? high + half];
     if (!(high > low)) [low, high] = [low - half, low + half];
   }
-  const step = niceStep(high - low, tickCount);
+  const step = Math.max(leastStep, niceStep(high - low, tickCount));
   if (isNice) {
     if (options.low === undefined) low = Math.floor(low / step + 1e-9) * step;
     if (options.high === undefined) high = Math.ceil(high / step - 1e-9) * step;
@@ -99,14 +101,14 @@ export function formatTick(value: number, step: number): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
   const write = (scaled: number, scaledStep: number, unit: string): string => {
-    const decimals = Math.min(6, Math.max(0, -Math.floor(Math.log10(scaledStep) + 1e-9)));
+    const decimals = Math.min(9, Math.max(0, -Math.floor(Math.log10(scaledStep) + 1e-9)));
     const exact = Math.abs(scaledStep * 10 ** decimals - Math.round(scaledStep * 10 ** decimals)) < 1e-6 ? decimals : decimals + 1;
     return withMinus(scaled.toFixed(exact)) + unit;
   };
   if (size >= 1e9) return withMinus(value.toExponential(1).replace(/\.0e/, "e").replace("e+", "e"));
   if (size >= 1e6 || (step >= 1e5 && size >= 1e5)) return write(value / 1e6, step / 1e6, "M");
   if (size >= 1e4 || (step >= 1e3 && size >= 1e3)) return write(value / 1e3, step / 1e3, "k");
-  if (step < 0.99e-4) return withMinus(value.toExponential(1).replace(/\.0e/, "e"));
+  if (step < 0.99e-4 && size < 1e-2) return withMinus(value.toExponential(1).replace(/\.0e/, "e"));
   return write(value, step, "");
 }
 

@@ -25,7 +25,7 @@ export interface TrajectoryPicture extends ChartName {
 /**
  * Ways over the scene that they were taken in, equal scale on both axes. Avoid lies as in the figures of the DPPO paper:
  * travel to the right, the robot above. Its cylinders have their true radii; the thin ring is where the middle of the rod
- * touches them.
+ * touches them. A way that collided is crossed where it first touches, and faint from there on.
  */
 export function trajectoryPicture(options: TrajectoryPicture): string {
   const ground = groundOf(options.environment, options.trajectories);
@@ -43,8 +43,9 @@ export function trajectoryPicture(options: TrajectoryPicture): string {
   const vertical = linearScale({ values: [], low: Math.min(first, last), high: Math.max(first, last), range: first < last ? [plot.top, plot.bottom] : [plot.bottom, plot.top], tickCount: 3 });
   const project: Projection = ground.isSwapped ? (x, y) => [horizontal.place(y), vertical.place(x)] : (x, y) => [horizontal.place(x), vertical.place(y)];
 
-  const paths = options.trajectories.map(({ points }, index) => drawWay(points, styles[index]!, project, options.trajectories.length));
-  const crosses = options.trajectories.map(({ points }, index) => drawEnd(points, styles[index]!, project));
+  const touches = options.trajectories.map(({ points }, index) => (styles[index]!.isCrash ? ground.touch(points) : points.length));
+  const paths = options.trajectories.map(({ points }, index) => drawWay(points, touches[index]!, styles[index]!, project, options.trajectories.length));
+  const crosses = options.trajectories.map(({ points }, index) => drawCross(points, touches[index]!, styles[index]!, project));
   const panel = element("rect", { x: plot.left, y: plot.top, width, height, fill: "panel" });
   const border = element("rect", { x: plot.left + 0.5, y: plot.top + 0.5, width: width - 1, height: height - 1, fill: "none", stroke: "grid" });
   const axes = ground.hasAxes ? drawAxes(plot, horizontal, vertical, ground) : "";
@@ -65,16 +66,18 @@ interface Ground {
   readonly hasAxes: boolean;
   readonly unit: string;
   draw(project: Projection, perUnit: number, plot: Plot): string;
+  /** The place in the points of a way that collided at which it did. */
+  touch(points: readonly number[]): number;
 }
 
 function groundOf(environment: string, trajectories: readonly Trajectory[]): Ground {
   if (environment === "avoid" || environment === "avoid-free") {
     const drawScene = (project: Projection, perUnit: number, plot: Plot): string => drawAvoidScene(project, perUnit, plot, environment === "avoid");
-    return { across: [-0.3, 0.5], down: [0.2, 0.8], isSwapped: true, isAvoid: true, hasAxes: true, unit: " (m)", draw: drawScene };
+    return { across: [-0.3, 0.5], down: [0.2, 0.8], isSwapped: true, isAvoid: true, hasAxes: true, unit: " (m)", draw: drawScene, touch: firstTouch };
   }
   if (environment.startsWith("pusht")) {
     const drawScene = (project: Projection, perUnit: number): string => drawPushTScene(project, perUnit, environment !== "pusht-reach");
-    return { across: [0, pushtScene.side], down: [0, pushtScene.side], isSwapped: false, isAvoid: false, hasAxes: false, unit: "", draw: drawScene };
+    return { across: [0, pushtScene.side], down: [0, pushtScene.side], isSwapped: false, isAvoid: false, hasAxes: false, unit: "", draw: drawScene, touch: lastPoint };
   }
   const points = trajectories.flatMap((trajectory) => trajectory.points);
   const [xLow, xHigh] = extent(points.filter((_, index) => index % 2 === 0)) ?? [0, 1];
@@ -82,7 +85,23 @@ function groundOf(environment: string, trajectories: readonly Trajectory[]): Gro
   const span = Math.max(xHigh - xLow, yHigh - yLow);
   const half = span > 0 ? 0.55 * span : 1;
   const [x, y] = [(xLow + xHigh) / 2, (yLow + yHigh) / 2];
-  return { across: [x - half, x + half], down: [y + half, y - half], isSwapped: false, isAvoid: false, hasAxes: true, unit: "", draw: () => "" };
+  return { across: [x - half, x + half], down: [y + half, y - half], isSwapped: false, isAvoid: false, hasAxes: true, unit: "", draw: () => "", touch: lastPoint };
+}
+
+function lastPoint(points: readonly number[]): number {
+  return Math.max(0, points.length - 2);
+}
+
+/** How near to a cylinder a position, told once a step, counts as touching, m. */
+const touchTolerance = 0.001;
+
+/** Where the rod first touches a cylinder; where it seems not to, the end. */
+function firstTouch(points: readonly number[]): number {
+  for (let at = 0; at + 1 < points.length; at += 2) {
+    const isTouching = avoidScene.obstacles.some(({ x, y, radius }) => Math.hypot(points[at]! - x, points[at + 1]! - y) < radius + avoidScene.rodRadius + touchTolerance);
+    if (isTouching) return at;
+  }
+  return lastPoint(points);
 }
 
 function drawAvoidScene(project: Projection, perUnit: number, plot: Plot, hasObstacles: boolean): string {
@@ -150,15 +169,18 @@ function polyline(points: readonly number[], project: Projection): string {
   return path;
 }
 
-function drawWay(points: readonly number[], { ink }: WayStyle, project: Projection, count: number): string {
+function drawWay(points: readonly number[], touch: number, { ink }: WayStyle, project: Projection, count: number): string {
   const opacity = Math.max(0.35, Math.min(0.9, 4 / Math.sqrt(count + 1)));
-  const d = polyline(points, project);
-  return d === "" ? "" : element("path", { d, stroke: ink, fill: "none", "stroke-width": "1.6", "stroke-opacity": opacity.toFixed(2), "stroke-linejoin": "round", "stroke-linecap": "round" });
+  const draw = (part: readonly number[], width: number, strength: number): string => {
+    const d = polyline(part, project);
+    return d === "" ? "" : element("path", { d, stroke: ink, fill: "none", "stroke-width": String(width), "stroke-opacity": strength.toFixed(2), "stroke-linejoin": "round", "stroke-linecap": "round" });
+  };
+  return draw(points.slice(0, touch + 2), 1.6, opacity) + draw(points.slice(touch), 1, 0.3 * opacity);
 }
 
-function drawEnd(points: readonly number[], { ink, isCrash }: WayStyle, project: Projection): string {
+function drawCross(points: readonly number[], touch: number, { ink, isCrash }: WayStyle, project: Projection): string {
   if (!isCrash || points.length < 2) return "";
-  const [x, y] = project(points.at(-2)!, points.at(-1)!);
+  const [x, y] = project(points[touch]!, points[touch + 1]!);
   return Number.isFinite(x) && Number.isFinite(y) ? element("g", { transform: `translate(${coordinate(x)} ${coordinate(y)})` }, crossShape(ink)) : "";
 }
 

@@ -152,6 +152,12 @@ describe("a line chart", () => {
   });
 });
 
+test("the axis of counts is marked at whole numbers", () => {
+  const markup = lineChart({ ...name, xLabel: "iteration", series: [{ name: "one", points: [{ x: 0, y: 50 }, { x: 1, y: 60 }, { x: 2, y: 70 }] }] });
+  const labels = [...markup.matchAll(/text-anchor="middle">([^<]*)</g)].map(([, text]) => text);
+  expect(labels).toEqual(["0", "1", "2", "iteration"]);
+});
+
 describe("bars", () => {
   test("are as high as their values", () => {
     const markup = groupedBars({ ...name, categories: ["a", "b"], series: [{ name: "one", values: [{ value: 0.25 }, { value: 1 }] }], high: 1 });
@@ -193,6 +199,18 @@ describe("a picture of ways", () => {
     for (const entry of ["m5 · 2", "m6 · 1", "collision · 1"]) expect(markup).toContain(`>${entry}</text>`);
     // One cross in the legend, one at the end of the way.
     expect(elements(markup, "path").filter(({ d }) => d === "M-3.5-3.5l7 7m0-7l-7 7")).toHaveLength(2);
+  });
+
+  test("crosses a way where the rod first touches a cylinder, not where it ends, and draws the rest of it faintly", () => {
+    const points = [0.5, -0.25, 0.5, -0.2, 0.5, -0.141, 0.5, -0.14, 0.45, 0.45];
+    const [cross] = elements(avoid([way({ points, reason: "collision" })]), "g").map(({ transform }) => transform).filter((transform) => transform?.includes("rotate") === false).slice(-1);
+    const markup = avoid([way({ points, reason: "collision" })]);
+    const panel = elements(markup, "rect").find(({ class: own }) => own === "f-panel")!;
+    const [, x, y] = /translate\(([\d.]+) ([\d.]+)\)/.exec(cross!)!.map(Number) as [number, number, number];
+    expect((x - Number(panel.x)) * 0.8 / Number(panel.width) - 0.3).toBeCloseTo(-0.14, 2);
+    expect((y - Number(panel.y)) * 0.6 / Number(panel.height) + 0.2).toBeCloseTo(0.5, 2);
+    const strengths = elements(markup, "path").filter((path) => path["stroke-opacity"] !== undefined).map((path) => Number(path["stroke-opacity"]));
+    expect(strengths).toEqual([0.9, 0.27]);
   });
 
   test("passes over points that are no numbers", () => {

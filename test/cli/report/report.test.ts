@@ -101,6 +101,14 @@ describe("the report", () => {
     }
   });
 
+  test("has a chart for whatever else an algorithm logs, where it changes", () => {
+    const [run] = one as [RunSummary];
+    const iterations = run.iterations.map((row, index) => ({ ...row, values: { ...row.values, qLoss: index, temperature: 1 } }));
+    const page = report([{ ...run, iterations }]);
+    expect(page).toContain('<title id="learning-qLoss-title">Q loss</title>');
+    expect(page).not.toContain("temperature");
+  });
+
   test("holds no number that is none, whatever is missing", () => {
     const strip = ({ values }: { readonly values: Readonly<Record<string, number>> }, names: readonly string[]): Record<string, number> => Object.fromEntries(Object.entries(values).filter(([name]) => !names.includes(name)));
     const [run] = one as [RunSummary];

@@ -26,6 +26,11 @@ describe("a linear scale", () => {
     expect(linearScale({ values: [0.2, 0.4], range: [0, 1], low: 0, high: 1 }).domain).toEqual([0, 1]);
   });
 
+  test("of counts has no marks between them, and of values near to one another tells them apart", () => {
+    expect(labels(linearScale({ values: [0, 2], range: [0, 1], leastStep: 1 }))).toEqual(["0", "1", "2"]);
+    expect(labels(linearScale({ values: [1, 1.00004], range: [0, 1], tickCount: 4 }))).toEqual(["1.00000", "1.00001", "1.00002", "1.00003", "1.00004"]);
+  });
+
   test("for any values: marks rise, stay within the domain, are few, and the domain holds every value", () => {
     const value = fc.double({ min: -1e12, max: 1e12, noNaN: true });
     fc.assert(fc.property(fc.array(value, { minLength: 1, maxLength: 8 }), fc.integer({ min: 2, max: 8 }), (values, tickCount) => {
