@@ -253,7 +253,7 @@ function behaviourNote(groups: readonly RunGroup[], figures: readonly Figure[]):
   if (group === undefined || !hasPictures) return "";
   const isAvoid = groups.some(({ settings }) => settings.get("environment")?.startsWith("avoid"));
   const several = groups.some(({ runs }) => runs.length > 1) ? " Of several runs the ways of the first are drawn." : "";
-  const scene = isAvoid ? "Ways: cylinders in true size; the thin ring is where the middle of the rod touches. m5 to m8 are the gaps of the third row, m5 nearest the robot." : "";
+  const scene = isAvoid ? "Ways: cylinders in true size; the thin ring is where the middle of the rod touches, crosses are where it first did. m5 to m8 are the gaps of the third row, m5 nearest the robot." : "";
   return scene + several === "" ? "" : `<p class="note">${(scene + several).trim()}</p>`;
 }
 

@@ -108,7 +108,7 @@ export function formatTick(value: number, step: number): string {
   if (size >= 1e9) return withMinus(value.toExponential(1).replace(/\.0e/, "e").replace("e+", "e"));
   if (size >= 1e6 || (step >= 1e5 && size >= 1e5)) return write(value / 1e6, step / 1e6, "M");
   if (size >= 1e4 || (step >= 1e3 && size >= 1e3)) return write(value / 1e3, step / 1e3, "k");
-  if (step < 0.99e-4 && size < 1e-2) return withMinus(value.toExponential(1).replace(/\.0e/, "e"));
+  if (step < 0.99e-4 && size < 1e-2) return withMinus(value.toExponential(2).replace(/\.?0+e/, "e"));
   return write(value, step, "");
 }
 
