@@ -7,8 +7,8 @@
 // alias   dWeight and dBias may be separate parts of one buffer
 // test    test/kernels/linear.test.ts  rtol 2e-6
 //
-// A block of 128 rows at a time: the thread's columns of x go into panels [128][8], four times 4 (relaxed: 6) columns of
-// dy into strips [128][4], so that the inner loop reads memory in order. A thread's packing space is the scratch of its own units.
+// A block of 128 rows at a time: the thread's columns of x go into panels [128][8], the columns of dy into strips [128][4]
+// (relaxed: [128][6]), as many as the scratch of the thread's own units holds, so that the inner loop reads memory in order.
 import { finish, GROUP, HEIGHT, multiplyTile, pack, sumStrips } from "../lib/outer-product";
 
 const BLOCK: usize = 128;
@@ -16,6 +16,8 @@ const BLOCK: usize = 128;
 const PANEL_BYTES: usize = (BLOCK << 5) + 64;
 /** Bytes from one strip of dy to the next, likewise. */
 const STRIP_BYTES: usize = BLOCK * (HEIGHT << 2) + 64;
+/** Most groups of four strips that are packed together: 512 columns and a thread's panels share the second-level cache. */
+const SPAN_GROUPS: usize = 24;
 /** Scratch of a unit: its panel, and room for four strips. */
 const UNIT_BYTES: usize = PANEL_BYTES + (STRIP_BYTES << 2);
 
@@ -66,6 +68,8 @@ function sumPart(args: usize, from: u32, to: u32, start: usize, stop: usize, dWe
   const columns = min<usize>(<usize>to << 3, inFeatures) - (<usize>from << 3);
   const panels = <usize>load<u32>(args, 44) + from * UNIT_BYTES;
   const strips = panels + (to - from) * PANEL_BYTES;
+  // Rows of dy are packed whole if they can, because memory is read fastest in the order in which it lies.
+  const spanColumns = GROUP * min<usize>(to - from, SPAN_GROUPS);
   if (start == stop) {
     clear(dWeight, stride, outFeatures, from, (<usize>from << 3) + columns, dBias);
     return;
@@ -75,20 +79,25 @@ function sumPart(args: usize, from: u32, to: u32, start: usize, stop: usize, dWe
     const isFirst = block == start;
     const xBlock = x + ((block * inFeatures + (<usize>from << 3)) << 2);
     pack(xBlock, inFeatures << 2, count, columns, 8, panels, PANEL_BYTES);
-    for (let group: usize = 0; group < outFeatures; group += GROUP) {
-      const groupEnd = min<usize>(group + GROUP, outFeatures);
-      pack(dy + ((block * outFeatures + group) << 2), outFeatures << 2, count, groupEnd - group, HEIGHT, strips, STRIP_BYTES);
-      if (dBias != 0) sumStrips(strips, STRIP_BYTES, count, dBias + (group << 2), groupEnd - group, isFirst);
-      // Whole panels, then the rest of the columns: tiles with two callers are not inlined here, where registers are few.
-      let target = dWeight + group * stride + (<usize>from << 5);
-      let panel = panels;
-      let left = columns;
-      for (; left >= 8; left -= 8) {
-        sumPanel(strips, panel, count, target, stride, groupEnd - group, 8, isFirst);
-        panel += PANEL_BYTES;
-        target += 32;
+    for (let span: usize = 0; span < outFeatures; span += spanColumns) {
+      const spanEnd = min<usize>(span + spanColumns, outFeatures);
+      pack(dy + ((block * outFeatures + span) << 2), outFeatures << 2, count, spanEnd - span, HEIGHT, strips, STRIP_BYTES);
+      if (dBias != 0) sumStrips(strips, STRIP_BYTES, count, dBias + (span << 2), spanEnd - span, isFirst);
+      let groupStrips = strips;
+      for (let group = span; group < spanEnd; group += GROUP) {
+        const groupEnd = min<usize>(group + GROUP, spanEnd);
+        // Whole panels, then the rest of the columns: tiles with two callers are not inlined here, where registers are few.
+        let target = dWeight + group * stride + (<usize>from << 5);
+        let panel = panels;
+        let left = columns;
+        for (; left >= 8; left -= 8) {
+          sumPanel(groupStrips, panel, count, target, stride, groupEnd - group, 8, isFirst);
+          panel += PANEL_BYTES;
+          target += 32;
+        }
+        if (left > 0) sumPanel(groupStrips, panel, count, target, stride, groupEnd - group, left, isFirst);
+        groupStrips += STRIP_BYTES << 2;
       }
-      if (left > 0) sumPanel(strips, panel, count, target, stride, groupEnd - group, left, isFirst);
     }
   }
 }
