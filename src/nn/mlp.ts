@@ -43,7 +43,7 @@ export interface Tape {
 interface StepTape {
   /** Input of the linear layer. */
   readonly input: Tensor;
-  /** What the following activation was applied to: the sum, or its norm. */
+  /** What the following activation was applied to (the sum, or its norm), or what came out where its slope shows there too. */
   readonly pre: Tensor;
   readonly norm?: NormTape;
 }
@@ -110,6 +110,11 @@ function recordNormBackward(pass: Pass, norm: NormTape, dy: Tensor, rows: number
   return dx;
 }
 
+/** Whether the slope of an activation at x is its slope at f(x): then nobody needs to keep x. */
+function hasSlopeOfOutput(kind: Activation): boolean {
+  return kind === "relu" || kind === "leakyRelu";
+}
+
 /** Records y = f(x) into fresh memory. */
 function recordActivation(pass: Pass, x: Tensor, rows: number, columns: number, kind: Activation, label: string): Tensor {
   const y = pass.temporary([rows, columns], label);
@@ -169,6 +174,13 @@ class PlainMlp implements Mlp {
     for (const [at, layer] of this.#layers.entries()) {
       const kind = this.#activations[at] ?? "identity";
       const norm = this.#norms[at];
+      if (norm === undefined && hasSlopeOfOutput(kind)) {
+        const activated = pass.temporary([rows, layer.outFeatures], `${layer.name} activated`);
+        pass.linear(layer, { x: input }, { activated }, { rows, activation: kind });
+        steps.push({ input, pre: activated });
+        input = activated;
+        continue;
+      }
       const sum = pass.temporary([rows, layer.outFeatures], `${layer.name} sum`);
       if (norm === undefined && kind !== "identity") {
         const activated = pass.temporary([rows, layer.outFeatures], `${layer.name} activated`);
@@ -307,6 +319,13 @@ class ResidualMlp implements Mlp {
       const activated = recordActivation(pass, normed.y, rows, this.#hidden, kind, `${norm} activated`);
       return { sum, activated, pre: normed.y, norm: normed.norm };
     };
+    /** The same inside a block, where the sum itself goes nowhere. */
+    const innerLinear = (layer: LinearLayer, x: Tensor, norm: string | undefined): { activated: Tensor; pre: Tensor; norm?: NormTape } => {
+      if (norm !== undefined || !hasSlopeOfOutput(kind)) return activatedLinear(layer, { x }, norm);
+      const activated = wide(`${layer.name} activated`);
+      pass.linear(layer, { x }, { activated }, { rows, activation: kind });
+      return { activated, pre: activated };
+    };
     const step = (input: Tensor, pre: Tensor, norm: NormTape | undefined): StepTape =>
       (norm === undefined ? { input, pre } : { input, pre, norm });
 
@@ -324,7 +343,7 @@ class ResidualMlp implements Mlp {
     }
     for (const [at, block] of this.#blocks.entries()) {
       const outer = required(stream.activated);
-      const inner = activatedLinear(block.l1, { x: outer }, block.norm2);
+      const inner = innerLinear(block.l1, outer, block.norm2);
       steps.push(step(outer, inner.pre, inner.norm));
       const following = this.#blocks[at + 1];
       if (following === undefined) {
