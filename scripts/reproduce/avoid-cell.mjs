@@ -1,11 +1,11 @@
 /** Runs one cell of `avoid-cells.mjs` in a folder of its own; what is half done goes on where it stopped. */
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { access, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { RunFolder } from "../../dist/cli/run-folder.js";
 import { createAvoid, demonstrateAvoid, noisyActions } from "../../dist/envs/index.js";
 import { chainOf, DatasetBuilder, dppo, evaluate, Policy, ppo, pretrain, sourceOf } from "../../dist/index.js";
 import { methods, usual } from "./avoid-cells.mjs";
-import { chunksOf, finetuneOptions, pretrainOptions } from "./avoid-recipes.mjs";
+import { chunksOf, optionsOf } from "./avoid-recipes.mjs";
 
 /** Milliseconds between two checkpoints. */
 const checkpointMs = 30_000;
@@ -21,7 +21,7 @@ const noises = [0, 0.1, 0.2, 0.3, 0.4];
 const startBoxes = { task: undefined, near: { x0: 0.475, y0: -0.28, x1: 0.575, y1: -0.24 }, wide: { x0: 0.4, y0: -0.28, x1: 0.62, y1: -0.18 } };
 
 /** The file that says that a cell is done. */
-export const doneFile = "cell.json";
+const doneFile = "cell.json";
 
 /**
  * @param cell one of `planOf`
@@ -59,7 +59,7 @@ async function recordDemonstrations({ set, demonstrations, physics }) {
 
 async function runPretrain(cell, context) {
   const dataset = await recordDemonstrations(cell);
-  const options = pretrainOptions(cell);
+  const options = optionsOf(cell);
   const run = await openRun(cell, context, { method: "pretrain", seed: options.seed, options });
   try {
     const training = pretrain(context.device, dataset, { ...options, ...run.resume });
@@ -77,7 +77,7 @@ async function runPretrain(cell, context) {
 
 async function runFinetune(cell, context) {
   const policy = await policyOf(cell.base, context);
-  const options = finetuneOptions(cell);
+  const options = optionsOf(cell);
   const { algorithm } = methods[cell.method];
   const run = await openRun(cell, context, { method: algorithm, seed: cell.seed, options });
   try {
@@ -217,10 +217,15 @@ async function policyOf(id, { root }) {
 
 /** The run folder of a cell, new or taken up again, with the state to go on from. */
 async function openRun(cell, { folder, device, command }, { method, seed, options }) {
-  const description = { command, method, environment: "avoid", seed, engine: { ...device.info }, options: { ...options, cell }, startedAt: new Date().toISOString() };
-  const isOld = await readFile(path.join(folder, "run.json"), "utf8").then((text) => JSON.stringify(JSON.parse(text).options) === JSON.stringify(description.options), () => false);
-  if (!isOld) return { folder: await RunFolder.create(folder, description, { isForced: true, keep: 0 }), resume: {} };
-  const run = await RunFolder.open(folder, { keep: 0 });
-  const { checkpoint } = await run.resume();
-  return { folder: run, resume: checkpoint === undefined ? {} : { resume: checkpoint.state } };
+  const isHalf = await access(path.join(folder, "run.json")).then(() => true, () => false);
+  if (isHalf) {
+    const run = await RunFolder.open(folder, { keep: 0 });
+    const { checkpoint } = await run.resume();
+    return { folder: run, resume: checkpoint === undefined ? {} : { resume: checkpoint.state } };
+  }
+  // What a kill has left that is no run yet.
+  await rm(folder, { recursive: true, force: true });
+  const startedAt = new Date().toISOString();
+  const description = { command, method, environment: "avoid", seed, engine: { ...device.info }, options: { ...options, cell }, startedAt };
+  return { folder: await RunFolder.create(folder, description, { keep: 0 }), resume: {} };
 }

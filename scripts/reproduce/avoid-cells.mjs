@@ -3,6 +3,8 @@
  * numbers. A cell is plain data: equal cells are equal JSON.
  */
 
+import { isDeepStrictEqual } from "node:util";
+
 /** The data sets of DPPO: two ways each that part after the second row of cylinders. */
 export const sets = ["M1", "M2", "M3"];
 
@@ -131,6 +133,12 @@ export function planOf(settings) {
  */
 export function needsOf({ base, policy, policies = [] }) {
   return [base, policy, ...policies].filter((id) => id !== undefined);
+}
+
+/** Whether what a file holds is this cell, trained with these options. */
+export function isSame(stored, cell, options) {
+  const plain = (value) => JSON.parse(JSON.stringify(value));
+  return isDeepStrictEqual(plain({ cell: stored.cell, options: stored.options }), plain({ cell, options }));
 }
 
 function inOrder(cells) {

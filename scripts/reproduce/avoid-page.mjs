@@ -1,14 +1,14 @@
 /** The page of results of `npm run reproduce -- avoid`: figures, tables and what they say of the paper's claims. */
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { isDeepStrictEqual } from "node:util";
 import { groupedBars } from "../../dist/cli/report/bar-chart.js";
 import { chainPanels } from "../../dist/cli/report/chain-panels.js";
 import { lineChart } from "../../dist/cli/report/line-chart.js";
 import { standalone } from "../../dist/cli/report/svg.js";
 import { trajectoryPicture } from "../../dist/cli/report/trajectory-picture.js";
 import { mean, meanInterval, shareInterval } from "../../dist/index.js";
-import { methods, studies, usual } from "./avoid-cells.mjs";
+import { isSame, methods, studies, usual } from "./avoid-cells.mjs";
+import { optionsOf } from "./avoid-recipes.mjs";
 
 /** Success that counts as solved, in the column of speed. */
 const solved = 0.9;
@@ -40,7 +40,7 @@ async function readDone(cells, folder) {
   for (const cell of cells) {
     const text = await readFile(path.join(folder, cell.id, "cell.json"), "utf8").catch(() => undefined);
     const found = text === undefined ? undefined : JSON.parse(text);
-    if (found !== undefined && isDeepStrictEqual(found.cell, JSON.parse(JSON.stringify(cell)))) done.set(cell.id, found);
+    if (found !== undefined && isSame(found, cell, optionsOf(cell))) done.set(cell.id, found);
   }
   return done;
 }

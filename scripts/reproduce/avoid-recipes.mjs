@@ -11,14 +11,14 @@ const networks = {
 const pretraining = { diffusion: { epochs: 360, rate: 3e-3 }, gaussian: { epochs: 120, rate: 1e-3 }, gmm: { epochs: 60, rate: 1e-3 } };
 
 /** Options of `pretrain`. */
-export function pretrainOptions({ network, chunk, hidden, epochs }) {
-  const usual = pretraining[network];
+function pretrainOptions({ network, chunk, hidden, epochs }) {
+  const own = pretraining[network];
   return {
     network: { ...networks[network], ...(hidden === undefined ? {} : { hidden }) },
     horizon: chunk,
-    epochs: epochs ?? usual.epochs,
+    epochs: epochs ?? own.epochs,
     batchSize: 128,
-    rate: usual.rate,
+    rate: own.rate,
     seed: 1,
   };
 }
@@ -29,7 +29,7 @@ export function chunksOf(chunk) {
 }
 
 /** Options of `dppo` or `ppo`. An epoch has as many minibatches with longer chunks, of which a rollout holds fewer. */
-export function finetuneOptions({ method, chunk, seed, iterations, discount, floor }) {
+function finetuneOptions({ method, chunk, seed, iterations, discount, floor }) {
   const { algorithm, tunedSteps, densityClamp } = methods[method];
   const share = usual.chunk / chunk;
   return {
@@ -40,6 +40,11 @@ export function finetuneOptions({ method, chunk, seed, iterations, discount, flo
       ? { tunedSteps, batchSize: Math.round(6250 * share), epochs: 5, ...constantRate(1e-4), denoisingDiscount: discount, minSamplingStd: floor }
       : { batchSize: Math.round(625 * share), epochs: 10, ...constantRate(3e-5), densityClamp }),
   };
+}
+
+/** The options that a cell is trained with; undefined where it only measures. */
+export function optionsOf(cell) {
+  return { pretrain: pretrainOptions, finetune: finetuneOptions }[cell.kind]?.(cell);
 }
 
 function constantRate(rate) {

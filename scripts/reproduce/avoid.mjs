@@ -1,12 +1,12 @@
 /** The conductor of `npm run reproduce -- avoid`: which cells are to be run, in which processes, and what became of them. */
 import { fork } from "node:child_process";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import path from "node:path";
-import { isDeepStrictEqual } from "node:util";
 import { DifftuneError } from "../../dist/index.js";
 import { root, say } from "../bootstrap.mjs";
-import { defaultSettings, methods, needsOf, planOf, sets, studies } from "./avoid-cells.mjs";
+import { defaultSettings, isSame, methods, needsOf, planOf, sets, studies } from "./avoid-cells.mjs";
+import { optionsOf } from "./avoid-recipes.mjs";
 
 const interrupted = 130;
 
@@ -31,6 +31,7 @@ export async function reproduceAvoid(given, args) {
         hint: "Replace them by --force, or choose another folder by --out.",
       });
     }
+    for (const { id } of others) await rm(path.join(folder, id), { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
     const command = ["npm run reproduce --", "avoid", ...args].join(" ");
     status = await conduct(waiting, { folder, jobs, threads, engine: given.engine, command });
@@ -82,7 +83,7 @@ function count(name, value, standard) {
   return number;
 }
 
-/** By id: `done`, `half` (goes on), `new`, or `other` (there is something of other settings). */
+/** By id: `done`, `half` (goes on), `new`, or `other` (there is something of other settings, or made from it). */
 async function statesOf(cells, folder) {
   const read = async (...names) => {
     try {
@@ -91,17 +92,19 @@ async function statesOf(cells, folder) {
       return undefined;
     }
   };
-  return new Map(await Promise.all(cells.map(async (cell) => {
+  const states = new Map();
+  for (const cell of cells) {
     const [done, run] = await Promise.all([read(cell.id, "cell.json"), read(cell.id, "run.json")]);
-    const found = done?.cell ?? run?.options?.cell;
-    const state = found === undefined ? "new" : !isDeepStrictEqual(found, plain(cell)) ? "other" : done === undefined ? "half" : "done";
-    return [cell.id, state];
-  })));
+    const found = done ?? (run === undefined ? undefined : storedIn(run.options));
+    const isOther = found !== undefined && (!isSame(found, cell, optionsOf(cell)) || needsOf(cell).some((id) => states.get(id) !== "done"));
+    states.set(cell.id, found === undefined ? "new" : isOther ? "other" : done === undefined ? "half" : "done");
+  }
+  return states;
 }
 
-/** A cell as a file has it. */
-export function plain(cell) {
-  return JSON.parse(JSON.stringify(cell));
+/** The cell and the options of training that a run folder tells. */
+function storedIn({ cell, ...options }) {
+  return { cell, options };
 }
 
 /** Runs cells, several at a time, each in a process of its own. Gives the exit status. */
