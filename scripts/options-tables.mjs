@@ -2,7 +2,7 @@
 /**
  * Fills the tables of options in README.md from the documentation comments of the sources: `npm run options-tables`.
  * A table stands between `<!-- options <Interface or schema> <file> -->` and `<!-- end -->`. An interface is documented by the
- * comments of its properties, a schema by the descriptions of its entries.
+ * comments of its properties, a schema by the descriptions of its entries; schemas are read from dist, so build before.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -16,32 +16,22 @@ function cell(text) {
   return text.replace(/\s+/g, " ").replaceAll("|", "\\|").trim();
 }
 
-function find(node, isWanted) {
-  return isWanted(node) ? node : ts.forEachChild(node, (child) => find(child, isWanted));
-}
-
-const isCallOf = (name) => (node) => ts.isCallExpression(node) && node.expression.getText() === name;
-
-/** The entries of a strict schema: name, default, and what is said of it by `v.description` or the file's own `option`. */
-function tableOfSchema(name, tree) {
-  const declaration = find(tree, (node) => ts.isVariableDeclaration(node) && node.name.getText() === name);
-  const object = declaration && find(declaration, isCallOf("v.strictObject"));
-  if (object === undefined) throw new Error(`${tree.fileName} declares no schema ${name}.`);
-  const rows = object.arguments[0].properties.filter(ts.isPropertyAssignment).map((property) => {
-    const [schema, described] = property.initializer.arguments;
-    const text = find(described, ts.isStringLiteralLike)?.text;
-    if (text === undefined) throw new Error(`${tree.fileName}: nothing is said of ${name}.${property.name.getText()}.`);
-    const optional = isCallOf("v.optional")(schema);
-    const given = optional ? schema.arguments[1]?.getText() : undefined;
-    return `| \`${property.name.getText()}\`${optional ? "" : " (required)"} | ${given === undefined ? "" : `\`${cell(given)}\``} | ${cell(text)} |`;
+/** The options of a schema as the command line sees them: name, default, and what is said of it. */
+async function tableOfSchema(name, file) {
+  const compiled = path.join(root, file.replace(/^src/, "dist").replace(/ts$/, "js"));
+  const [{ [name]: schema }, { flagsOf }] = await Promise.all([import(compiled), import(path.join(root, "dist/cli/schema-arguments.js"))]);
+  if (schema === undefined) throw new Error(`${file} exports no schema ${name}.`);
+  const rows = flagsOf(schema).map(({ path: names, description, defaultText, isRequired }) => {
+    if (description === "") throw new Error(`${file}: nothing is said of ${name}.${names.join(".")}.`);
+    return `| \`${names.join(".")}\`${isRequired ? " (required)" : ""} | ${defaultText ? `\`${cell(defaultText)}\`` : ""} | ${cell(description)} |`;
   });
   return `| option | default | meaning |\n|---|---|---|\n${rows.join("\n")}`;
 }
 
 /** The properties of an interface: name, type, and its comment; or the entries of a schema. */
 async function tableOf(name, file) {
+  if (name.endsWith("Schema")) return tableOfSchema(name, file);
   const tree = ts.createSourceFile(file, await readFile(path.join(root, file), "utf8"), ts.ScriptTarget.Latest, true);
-  if (name.endsWith("Schema")) return tableOfSchema(name, tree);
   const declaration = tree.statements.find((statement) => ts.isInterfaceDeclaration(statement) && statement.name.text === name);
   if (declaration === undefined) throw new Error(`${file} declares no interface ${name}.`);
   const rows = declaration.members.filter(ts.isPropertySignature).map((member) => {

@@ -27,7 +27,11 @@ export const dppoSchema = v.strictObject({
   minLogProbStd: v.optional(v.pipe(finiteNumber(0, 1000), v.description("Smallest deviation in likelihoods.")), 0.1),
   sampler: v.optional(v.pipe(v.variant("kind", [
     v.strictObject({ kind: v.literal("ddpm") }),
-    v.strictObject({ kind: v.literal("ddim"), stepCount: wholeNumber(1, 1000), eta: v.optional(share, 1) }),
+    v.strictObject({
+      kind: v.literal("ddim"),
+      stepCount: v.pipe(wholeNumber(1, 1000), v.description("Steps that are executed.")),
+      eta: v.optional(v.pipe(share, v.description("Share of noise while exploring.")), 1),
+    }),
   ], "It must have the kind \"ddpm\" or \"ddim\"."), v.description("How chains are drawn; by default as the policy was made."))),
   rewardHorizon: v.optional(v.pipe(wholeNumber(1, 1024), v.description("Actions of a chunk whose likelihood counts; by default those executed."))),
   advantageQuantiles: v.optional(v.pipe(v.nullable(v.pipe(

@@ -35,18 +35,18 @@ const smallestStd = finiteNumber(0, 1000);
 /** The schema of {@link ProcessOptions}. */
 export const processSchema = v.pipe(
   v.strictObject({
-    denoisingSteps: stepCount,
+    denoisingSteps: v.pipe(stepCount, v.description("K: steps of the forward process.")),
     sampler: v.optional(v.variant("kind", [
       v.strictObject({ kind: v.literal("ddpm") }),
-      v.strictObject({ kind: v.literal("ddim"), stepCount, eta: finiteNumber(0, 1) }),
+      v.strictObject({ kind: v.literal("ddim"), stepCount: v.pipe(stepCount, v.description("Steps that are executed.")), eta: v.pipe(finiteNumber(0, 1), v.description("Share of noise; 1 as DDPM, 0 none.")) }),
     ], "It must have the kind \"ddpm\" or \"ddim\"."), { kind: "ddpm" }),
-    predictsNoise: v.optional(v.boolean("It must be true or false."), true),
-    x0Clip: v.optional(clip, 1),
-    noiseClip: v.optional(clip, null),
-    drawClip: v.optional(positiveNumber(), 3),
-    finalClip: v.optional(clip, null),
-    minSamplingStd: v.optional(smallestStd, 0.1),
-    minLogProbStd: v.optional(smallestStd, 0.1),
+    predictsNoise: v.optional(v.pipe(v.boolean("It must be true or false."), v.description("The network predicts the noise, or else the clean chunk (DDPM only).")), true),
+    x0Clip: v.optional(v.pipe(clip, v.description("Clamp of the estimate of the clean chunk.")), 1),
+    noiseClip: v.optional(v.pipe(clip, v.description("Clamp of the noise estimate, DDIM only.")), null),
+    drawClip: v.optional(v.pipe(positiveNumber(), v.description("Clamp of each drawn normal but the first.")), 3),
+    finalClip: v.optional(v.pipe(clip, v.description("Clamp of the final chunk.")), null),
+    minSamplingStd: v.optional(v.pipe(smallestStd, v.description("Smallest deviation of stochastic sampling.")), 0.1),
+    minLogProbStd: v.optional(v.pipe(smallestStd, v.description("Smallest deviation in likelihoods.")), 0.1),
   } satisfies Record<keyof ProcessOptions, v.GenericSchema>),
   v.check(
     ({ sampler, denoisingSteps: all }) => sampler.kind === "ddpm" || sampler.stepCount <= all,

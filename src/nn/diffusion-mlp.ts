@@ -38,13 +38,13 @@ export interface DiffusionMlpOptions {
 
 /** The options of a diffusion MLP that are not sizes of its task. */
 export const diffusionMlpForm = {
-  timeSize: v.optional(evenSize, 16),
-  hidden: v.optional(layerSizes(0), [256, 256]),
-  conditionHidden: v.optional(layerSizes(0), []),
-  activation: v.optional(activationName, "mish"),
-  outputActivation: v.optional(activationName, "identity"),
-  useLayerNorm: v.optional(flag, false),
-  isResidual: v.optional(flag, false),
+  timeSize: v.optional(v.pipe(evenSize, v.description("Size of the time feature; even, at least 4.")), 16),
+  hidden: v.optional(v.pipe(layerSizes(0), v.description("Hidden sizes of the trunk.")), [256, 256]),
+  conditionHidden: v.optional(v.pipe(layerSizes(0), v.description("Sizes of an encoder of the state; empty for none.")), []),
+  activation: v.optional(v.pipe(activationName, v.description("Between the layers.")), "mish"),
+  outputActivation: v.optional(v.pipe(activationName, v.description("After the last layer.")), "identity"),
+  useLayerNorm: v.optional(v.pipe(flag, v.description("Layer norm in the trunk.")), false),
+  isResidual: v.optional(v.pipe(flag, v.description("Residual trunk instead of a plain one.")), false),
 };
 
 const schema = v.strictObject({

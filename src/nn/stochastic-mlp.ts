@@ -44,7 +44,7 @@ export interface StochasticMlpOptions {
   readonly isResidual?: boolean;
 }
 
-const std = positiveNumber();
+const std = v.pipe(positiveNumber(), v.description("Standard deviation, of all actions or at the start."));
 
 /** Components of a mixture. */
 export const componentCount = wholeNumber(1, largestMixture);
@@ -59,12 +59,13 @@ export const stochasticMlpForm = {
   stdRange: v.optional(v.pipe(
     v.strictTuple([std, std], "It must be two numbers."),
     v.check(([low, high]) => low <= high, "It must rise."),
+    v.description("Bounds of a learned or predicted standard deviation."),
   ), [0.01, 1]),
-  hidden: v.optional(layerSizes(0), [256, 256, 256]),
-  activation: v.optional(activationName, "mish"),
-  hasTanhMean: v.optional(flag, true),
-  useLayerNorm: v.optional(flag, false),
-  isResidual: v.optional(flag, false),
+  hidden: v.optional(v.pipe(layerSizes(0), v.description("Hidden sizes.")), [256, 256, 256]),
+  activation: v.optional(v.pipe(activationName, v.description("Between the layers.")), "mish"),
+  hasTanhMean: v.optional(v.pipe(flag, v.description("Squash the mean by tanh; a mixture always does.")), true),
+  useLayerNorm: v.optional(v.pipe(flag, v.description("Layer norm in the trunk.")), false),
+  isResidual: v.optional(v.pipe(flag, v.description("Residual perceptrons instead of plain ones.")), false),
 };
 
 const schema = v.strictObject({
