@@ -16,6 +16,7 @@ const cases = [
   ["avoid-gmm", "M1", 0.35],
   ["avoid-gmm", "M2", 0.35],
   ["avoid-gaussian", "M1", 0.25],
+  ["avoid-gaussian", "M2", 0.25],
 ] as const;
 
 test.each(cases)("%s on %s succeeds by both ways, and leaves something to learn", async (name, set, least) => {
