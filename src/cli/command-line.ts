@@ -3,21 +3,28 @@ import { parseArgs } from "citty";
 import { DifftuneError } from "../core/errors.js";
 import { nearestName } from "../core/options.js";
 import { version } from "../core/version.js";
+import { benchCommand } from "./bench.js";
 import { CommandOptions, exitCodes, type Command } from "./command.js";
 import { convert } from "./convert.js";
 import { demos } from "./demos.js";
 import { doctor } from "./doctor.js";
+import { evalCommand } from "./eval.js";
+import { exportCommand } from "./export.js";
 import { fileError } from "./files.js";
-import { pretrainCommand } from "./pretrain.js";
-import { quickstartCommand } from "./quickstart.js";
-import { reportCommand } from "./report-command.js";
 import { finetuneCommand } from "./finetune.js";
 import { finetuneMethods } from "./methods.js";
+import { pretrainCommand } from "./pretrain.js";
+import { quickstartCommand } from "./quickstart.js";
+import { renderCommand } from "./render.js";
+import { reportCommand } from "./report-command.js";
 import { flagsOf, gatherOptions, kebabCase, type SchemaFlag } from "./schema-arguments.js";
 import { printError, printLine } from "./terminal.js";
 import { renderCommandUsage, renderProgramUsage } from "./usage.js";
 
-const commands: readonly Command[] = [quickstartCommand((words) => runCommandLine(words)), demos, convert, pretrainCommand, finetuneCommand(finetuneMethods), reportCommand, doctor];
+const commands: readonly Command[] = [
+  quickstartCommand((words) => runCommandLine(words)),
+  demos, convert, pretrainCommand, finetuneCommand(finetuneMethods), evalCommand, renderCommand, reportCommand, exportCommand, benchCommand, doctor,
+];
 
 /** Runs one command and returns the exit code. Whatever is thrown becomes one message on the error stream. */
 export async function runCommandLine(words: readonly string[], known: readonly Command[] = commands): Promise<number> {
@@ -45,7 +52,8 @@ async function runCommand(command: Command, words: readonly string[]): Promise<n
   const chosen = Object.fromEntries((command.choices ?? []).map((name) => {
     const flag = kebabCase(name);
     const fromFile = file === undefined ? undefined : fileValue(file.text, name);
-    return [name, rawValue(words, flag) ?? variables[`DIFFTUNE_${flag.replaceAll("-", "_").toUpperCase()}`] ?? fromFile];
+    const bare = name === command.word?.option && words[0]?.startsWith("-") === false ? words[0] : undefined;
+    return [name, bare ?? rawValue(words, flag) ?? variables[`DIFFTUNE_${flag.replaceAll("-", "_").toUpperCase()}`] ?? fromFile];
   }));
   if (words.includes("--help") || words.includes("-h")) {
     printLine(renderCommandUsage(command, await command.sections(chosen)));
@@ -54,8 +62,8 @@ async function runCommand(command: Command, words: readonly string[]): Promise<n
   const sections = await command.sections(chosen);
   const flags = sections.flatMap(({ schema, prefix }) => flagsOf(schema, prefix));
   const bare = refuseUnknown(command, flags, words);
-  const given = gatherOptions(flags, { base: await command.base?.(chosen), file, variables, words: readWords(flags, words) });
-  if (command.word !== undefined && bare.length > 0) given[command.word.option] = command.word.isList === true ? bare : bare[0];
+  const named = gatherOptions(flags, { base: await command.base?.(chosen), file, variables, words: readWords(flags, words) });
+  const given = command.word === undefined || bare.length === 0 ? named : { ...named, [command.word.option]: command.word.isList === true ? bare : bare[0] };
   return command.execute(new CommandOptions(command.name, sections, given), { commandLine: commandLine(command.name, words) });
 }
 

@@ -12,7 +12,7 @@ import { readBytes } from "./files.js";
 export const placeNames = { environment: "environment", options: "environmentOptions" } as const;
 
 /** The file of a policy, given by its own path or by its run's folder. */
-async function policyPath(given: string): Promise<string> {
+export async function policyPath(given: string): Promise<string> {
   const isFolder = await stat(given).then((entry) => entry.isDirectory(), () => false);
   return isFolder ? path.join(given, "policy.safetensors") : given;
 }
@@ -63,7 +63,7 @@ export interface Place {
 }
 
 /** Makes the environments that a policy acts in; on the WASM engine in its memory, so that nothing is copied. */
-export function openEnvironment(device: Device, policy: Policy, { name, options }: Place, size: { readonly count: number; readonly seed: number; readonly actionSteps?: number }): Promise<VectorEnvironment> {
+export function openEnvironment(device: Device, policy: Policy, { name, options }: Place, size: { readonly count: number; readonly seed: number; readonly actionSteps?: number; readonly autoReset?: boolean }): Promise<VectorEnvironment> {
   const { observationSteps, actionSteps } = policy.options;
   const all = { ...options, observationSteps, actionSteps, ...size, ...(device.memory === undefined ? {} : { memory: device.memory }) };
   return environment(name, all as EnvironmentOptions<typeof name>);

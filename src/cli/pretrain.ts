@@ -1,6 +1,8 @@
 import * as v from "valibot";
-import { pretrain, pretrainSchema, type PretrainEvent } from "../algorithms/pretrain.js";
+import { pretrain, pretrainSchema, type PretrainEvent, type PretrainOptions } from "../algorithms/pretrain.js";
+import { pretrainPresets } from "../algorithms/presets.js";
 import { DifftuneError } from "../core/errors.js";
+import { oneOf } from "../core/options.js";
 import { Dataset } from "../data/dataset.js";
 import { createDevice } from "../engine/create-device.js";
 import { environmentNames } from "../envs/registry.js";
@@ -16,16 +18,21 @@ import { readRunDescription } from "./run-folder.js";
 import { openRun, runOptions } from "./run-options.js";
 import { runTraining, type EventReader } from "./training-run.js";
 
+const presetNames = Object.keys(pretrainPresets);
+
+/** The options of a preset; the first is the default. An unknown name is refused with the other options. */
+function presetOptions(name = presetNames[0]!): PretrainOptions {
+  return Object.hasOwn(pretrainPresets, name) ? pretrainPresets[name as keyof typeof pretrainPresets].options : presetOptions();
+}
+
 const schema = v.strictObject({
+  preset: v.optional(v.pipe(
+    oneOf(presetNames),
+    v.description(`Settings that were measured; any other option goes over them. ${Object.entries(pretrainPresets).map(([name, { about }]) => `${name}: ${about}`).join(" ")} Default: ${presetNames[0]}.`),
+  )),
   data: v.optional(pathOption("The data set to learn from, as difftune demos writes it. Required, unless a run is resumed.")),
   ...runOptions,
 });
-
-/** What a policy for the package's own tasks is like where nothing else is said: small enough for a CPU. */
-const base = {
-  horizon: 4,
-  network: { kind: "diffusion-mlp", process: { denoisingSteps: 20 }, hidden: [256, 256, 256], timeSize: 16, activation: "relu", isResidual: true },
-};
 
 function reader(pace: Pace): EventReader<PretrainEvent> {
   return {
@@ -63,11 +70,11 @@ export const pretrainCommand: Command = {
   examples: [
     { what: "A diffusion policy for Avoid, with its demonstrations", words: "demos --modes M1 --episodes 96 --out demos/m1.safetensors" },
     { what: "and then", words: "pretrain --data demos/m1.safetensors --epochs 300 --out runs/m1-base" },
-    { what: "A Gaussian policy", words: "pretrain --data demos/m1.safetensors --network.kind gaussian-mlp --network.hidden 256,256,256" },
+    { what: "A Gaussian policy, by its own preset", words: "pretrain --data demos/m1.safetensors --preset avoid-gaussian" },
     { what: "Go on with a run that was stopped", words: "pretrain --resume runs/m1-base" },
   ],
-  choices: ["resume"],
-  base: async ({ resume }) => (resume === undefined ? base : { ...(await readRunDescription(resume)).options }),
+  choices: ["resume", "preset"],
+  base: async ({ resume, preset }) => ({ ...(resume === undefined ? presetOptions(preset) : (await readRunDescription(resume)).options) }),
   sections: () => [{ title: "Options of the run", schema }, { title: "Options of the training", schema: pretrainSchema }],
   execute: async (options, { commandLine }) => {
     const own = options.read(schema);
