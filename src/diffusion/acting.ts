@@ -67,10 +67,19 @@ export interface ActingTensors {
   readonly record?: {
     /** Normalised stacks [slots·E, To·D]. */
     readonly states: Tensor;
-    /** Last K' transitions of a diffusion policy [slots·E, K' + 1, width]; the chunk [slots·E, width] of others. */
+    /** Last K' transitions of a diffusion policy [slots·E, K' + 1, width]; the chunk [slots·E, width] of others, and where K' is 0. */
     readonly chains: Tensor;
   } | undefined;
+  /** Records another choice of chunks than a sample of the policy. */
+  readonly choose?: ChooseChunks | undefined;
 }
+
+/** Records what a batch decides: normalised chunks [rows, H·A] for normalised states [rows, To·D]. */
+export type ChooseChunks = (
+  program: ProgramRecorder,
+  tensors: { readonly state: Tensor; readonly chunk: Tensor; readonly noise: ActingNoise; readonly tables: ProcessTables | undefined },
+  options: Pick<ActingOptions, "rows" | "from" | "of" | "isDeterministic">,
+) => void;
 
 /** Options of {@link recordActing}. */
 export interface ActingOptions {
@@ -115,16 +124,18 @@ export function recordActing(program: ProgramRecorder, policy: Policy, tensors: 
 
   const chunk = program.temporary([rows, chunkWidth], "chunks");
   let chain = chunk;
-  if (model.kind === "diffusion") {
+  if (tensors.choose !== undefined) {
+    tensors.choose(program, { state, chunk, noise: tensors.noise, tables: tensors.tables }, { rows, from, of, isDeterministic });
+  } else if (model.kind === "diffusion") {
     if (tensors.tables === undefined) throw new DifftuneError("INVARIANT", "A diffusion policy acts without tables.");
-    if (tensors.record !== undefined) chain = program.temporary([rows, tunedSteps + 1, chunkWidth], "chains");
+    if (tensors.record !== undefined && tunedSteps > 0) chain = program.temporary([rows, tunedSteps + 1, chunkWidth], "chains");
     recordSampling(program, model.denoiser, model.process, tensors.tables, {
       frozen: tensors.values,
       tuned: tensors.tuned,
       state,
       noise: tensors.noise.normals,
       chunk,
-      chain: tensors.record === undefined ? undefined : chain,
+      chain: chain === chunk ? undefined : chain,
     }, { rows, drawn: { from, of }, tunedSteps, isDeterministic });
   } else {
     recordStochasticSample(program, model.network, tensors, { state, chunk }, options);

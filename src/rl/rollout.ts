@@ -5,7 +5,7 @@ import type { Program } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
 import { WasmDevice } from "../engine/wasm/wasm-device.js";
 import type { VectorEnvironment } from "../envs/environment.js";
-import { recordActing, recordNormalised, type ActingNoise } from "../diffusion/acting.js";
+import { recordActing, recordNormalised, type ActingNoise, type ChooseChunks } from "../diffusion/acting.js";
 import type { Policy } from "../diffusion/policy.js";
 import type { ProcessTables } from "../diffusion/process.js";
 
@@ -22,6 +22,8 @@ export interface RolloutSetup {
   readonly values: Tensor;
   readonly tuned: Tensor | undefined;
   readonly noise: ActingNoise;
+  /** How chunks are chosen, where it is not by a sample of the policy. */
+  readonly choose?: ChooseChunks | undefined;
   /** Fills the noise of the decision that is about to be made. */
   readonly draw: (decision: number) => void;
   /** Whether the observations at the end of truncated episodes are kept, which `truncation: "correct"` bootstraps from. */
@@ -69,7 +71,7 @@ interface Part {
 export class RolloutCollector {
   /** Normalised observation stacks [N·E, To·D]. */
   readonly states: Tensor;
-  /** [N·E, K' + 1, H·A] for a diffusion policy, [N·E, H·A] for others. */
+  /** [N·E, K' + 1, H·A] for a diffusion policy that is tuned, [N·E, H·A] for others. */
   readonly chains: Tensor;
   /** Normalised stacks after the last step [E, To·D]. */
   readonly lastStates: Tensor;
@@ -152,6 +154,7 @@ export class RolloutCollector {
             observations: part.observations,
             actions: part.actions,
             record: { states: this.states, chains: this.chains },
+            choose: this.#setup.choose,
           }, { rows: part.to - part.from, from: part.from, of: E, tunedSteps, isDeterministic }));
         });
         this.#programs.push(program);
