@@ -59,6 +59,27 @@ export function philoxBlock(
   out[3] = c3;
 }
 
+/** The first word that a kernel draws with a key: 32 bits for decisions of the host that no kernel makes. */
+export function randomWord(seed: number, stream: number, step: number): number {
+  const words = new Uint32Array(4);
+  philoxBlock(words, 0, stream, step, 0, seed, 0);
+  return words[0] ?? 0;
+}
+
+/** The numbers 0 to count - 1 in an order that a key decides (Fisher and Yates). */
+export function shuffled(count: number, seed: number, stream: number, step: number): Uint32Array {
+  const order = Uint32Array.from({ length: count }, (_, at) => at);
+  const words = new Uint32Array(4);
+  for (let last = count - 1; last > 0; last--) {
+    philoxBlock(words, last, stream, step, 0, seed, 0);
+    const at = Math.floor(((words[0] ?? 0) / 2 ** 32) * (last + 1));
+    const taken = order[at] ?? 0;
+    order[at] = order[last] ?? 0;
+    order[last] = taken;
+  }
+  return order;
+}
+
 /** A sequence of random numbers: the blocks 0, 1, 2, ... of one seed and stream, read word by word. */
 export class PhiloxStream {
   readonly #seed: number;

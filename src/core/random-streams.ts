@@ -19,4 +19,14 @@ export const randomStreams = {
   validationTime: 9,
   /** Noise of validation rows. */
   validationNoise: 10,
+  /** Noise of the chunks that follow the stored ones, where critics judge them. */
+  following: 11,
+  /** Noise of a chain that is gone back through. */
+  chain: 12,
+  /** Which of two critics an update climbs. */
+  role: 13,
+  /** Remembered decisions that a policy learns from. */
+  replay: 14,
+  /** Remembered decisions that a critic learns from by itself. */
+  criticReplay: 15,
 } as const;

@@ -1,10 +1,8 @@
 import type { ProgramRecorder } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
-import { gae } from "../kernels/rl/gae.js";
 import { lossStatistics } from "../kernels/rl/loss-statistics.js";
 import { expectileLoss, tdTarget } from "../kernels/rl/q-learning.js";
 import { valueLoss } from "../kernels/rl/value-loss.js";
-import { ema } from "../kernels/optim/ema.js";
 import type { Critic } from "../nn/critic.js";
 import type { QCritic, QInputs } from "../nn/q-critic.js";
 import type { Trained } from "../nn/trained.js";
@@ -93,32 +91,6 @@ export function recordExpectileRegression(
   const partials = expectileLoss(program, { values: tape.output, wanted, dvalues }, { count: rows, expectile, gradientScale: 1 });
   lossStatistics(program, partials, { statistics }, { at });
   tape.backward(dvalues);
-}
-
-/**
- * Records targets = V + alpha (lambda-returns - V) of a stretch of experience [N, E] (DAWR, spec 12.2). After the last step
- * its own value stands for the next one. `values` becomes the targets.
- */
-export function recordTdLambda(
-  program: ProgramRecorder,
-  tensors: {
-    readonly rewards: Tensor;
-    readonly terminated: Tensor;
-    /** Values of the states, turned into the targets. */
-    readonly values: Tensor;
-    /** Values of the states of the last step [E]. */
-    readonly lastValues: Tensor;
-  },
-  options: { readonly steps: number; readonly envs: number; readonly gamma: number; readonly lambda: number; readonly alpha: number },
-): void {
-  const { steps, envs, gamma, lambda, alpha } = options;
-  const { rewards, terminated, values, lastValues } = tensors;
-  const advantages = program.temporary([steps, envs], "advantages");
-  const returns = program.temporary([steps, envs], "lambda returns");
-  gae(program, { rewards, values, lastValues, terminated, advantages, returns }, {
-    steps, envs, gamma, lambda, rewardScale: 1, truncation: "reference",
-  });
-  ema(program, { parameters: returns, average: values }, { decay: 1 - alpha, count: steps * envs });
 }
 
 /** Records mean (value - target)^2 into a statistic; gives its gradient. */

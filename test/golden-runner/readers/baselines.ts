@@ -9,7 +9,8 @@ import { createDiffusionMlp } from "../../../src/nn/diffusion-mlp.ts";
 import type { ParameterLayout } from "../../../src/nn/parameters.ts";
 import { createQCritic } from "../../../src/nn/q-critic.ts";
 import { recordActionAscent, recordChainAscent, recordScoreMatching } from "../../../src/rl/critic-guidance.ts";
-import { recordExpectileRegression, recordQLoss, recordQTargets, recordTdLambda, recordValueTargets } from "../../../src/rl/q-learning.ts";
+import { recordExpectileRegression, recordQLoss, recordQTargets, recordValueTargets } from "../../../src/rl/q-learning.ts";
+import { tdLambdaTargets } from "../../../src/rl/returns.ts";
 import type { BaselinesConfig } from "../../reference/baselines.ts";
 import type { GoldenComparison } from "../comparison.ts";
 import type { GoldenFile } from "../golden-file.ts";
@@ -30,7 +31,7 @@ export const readBaselines: Reader = async (golden, device, comparison) => {
     await file.chainAscent("dql_q2", 1);
     await file.expectiles();
     await file.scoreMatching();
-    await file.tdLambda();
+    file.tdLambda();
   });
 };
 
@@ -40,7 +41,7 @@ interface Learner {
   readonly gradients: Tensor;
 }
 
-const { forward, networkOutput, networkParameterGradient, actorGradient, chain } = tolerances.dppo;
+const { table, forward, networkOutput, networkParameterGradient, actorGradient, chain } = tolerances.dppo;
 
 class BaselinesFile {
   readonly #golden: GoldenFile;
@@ -179,17 +180,12 @@ class BaselinesFile {
     await this.#compare("actor of QSM", await this.#session.read(loss), "qsm.loss_actor", learner, "qsm.grad_actor");
   }
 
-  async tdLambda(): Promise<void> {
+  tdLambda(): void {
     const [steps, envs] = this.#golden.shape("td.rewards") as [number, number];
     const { gamma, alpha, lam: lambda } = this.#config.awr_td;
-    const all = this.#golden.values("td.values");
-    const values = this.#session.floats(all);
-    const lastValues = this.#session.floats(all.subarray((steps - 1) * envs));
-    const [rewards, terminated] = [this.#floats("td.rewards"), this.#floats("td.terminated")];
-    await this.#session.run((program) => {
-      recordTdLambda(program, { rewards, terminated, values, lastValues }, { steps, envs, gamma, lambda, alpha });
-    });
-    this.#comparison.add("targets of DAWR", await this.#session.read(values), this.#golden.values("td.out"), forward, "td");
+    const [rewards, values, terminated] = ["rewards", "values", "terminated"].map((name) => this.#golden.values(`td.${name}`)) as [Float64Array, Float64Array, Float64Array];
+    const got = tdLambdaTargets({ rewards, steps, envs }, values, terminated, { gamma, lambda, alpha });
+    this.#comparison.add("targets of DAWR", got, this.#golden.values("td.out"), table, "td");
   }
 
   get #state(): Tensor {
