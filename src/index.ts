@@ -53,6 +53,12 @@ export { pretrainPresets, type PretrainPreset } from "./algorithms/presets.js";
 export { pretrain, pretrainSchema, type PretrainEvent, type PretrainOptions, type PretrainSample } from "./algorithms/pretrain.js";
 export { dppo, dppoSchema, type DppoOptions } from "./algorithms/dppo.js";
 export { ppo, ppoSchema, type PpoTrainingOptions } from "./algorithms/ppo.js";
+export { drwr, drwrSchema, type DrwrOptions } from "./algorithms/drwr.js";
+export { dawr, dawrSchema, type DawrOptions } from "./algorithms/dawr.js";
+export { idql, idqlSchema, type IdqlOptions } from "./algorithms/idql.js";
+export { dql, dqlSchema, type DqlOptions } from "./algorithms/dql.js";
+export { dipo, dipoSchema, type DipoOptions } from "./algorithms/dipo.js";
+export { qsm, qsmSchema, type QsmOptions } from "./algorithms/qsm.js";
 export { forwardLikelihood, inferLikelihood, type LikelihoodTape, type Transitions } from "./diffusion/likelihood.js";
 export { recordCloningLoss, type CloningTensors } from "./diffusion/cloning-loss.js";
 export {
@@ -70,6 +76,7 @@ export { recordSampling, type SamplingOptions, type SamplingTensors } from "./di
 export type { Activation } from "./kernels/nn/activation.js";
 export { ema, emaWeights } from "./kernels/optim/ema.js";
 export { selfTest, type SelfTestRow } from "./kernels/self-test/self-test.js";
+export { createQCritic, type QCritic, type QCriticOptions, type QCriticTape, type QInputs, type QPair } from "./nn/q-critic.js";
 export { createCritic, type Critic, type CriticOptions, type CriticTape } from "./nn/critic.js";
 export {
   forwardDensity, inferDensity, recordLikelihoodLoss, type Density, type DensityInputs, type DensityTape, type LikelihoodLossTensors,

@@ -1,6 +1,12 @@
 import type * as v from "valibot";
+import { dawr, dawrSchema } from "../algorithms/dawr.js";
+import { dipo, dipoSchema } from "../algorithms/dipo.js";
 import { dppo, dppoSchema } from "../algorithms/dppo.js";
+import { dql, dqlSchema } from "../algorithms/dql.js";
+import { drwr, drwrSchema } from "../algorithms/drwr.js";
+import { idql, idqlSchema } from "../algorithms/idql.js";
 import { ppo, ppoSchema } from "../algorithms/ppo.js";
+import { qsm, qsmSchema } from "../algorithms/qsm.js";
 import type { OptionsSchema } from "../core/options.js";
 import type { Policy } from "../diffusion/policy.js";
 import type { Device } from "../engine/device.js";
@@ -35,4 +41,10 @@ function method<const Schema extends OptionsSchema>(
 export const finetuneMethods: readonly FinetuneMethod[] = [
   method("dppo", "PPO through the denoising chain of diffusion policies", dppoSchema, dppo),
   method("ppo", "PPO on Gaussian and mixture policies", ppoSchema, ppo),
+  method("drwr", "Baseline: cloning of own decisions, weighted by their returns", drwrSchema, drwr),
+  method("dawr", "Baseline: cloning of remembered decisions, weighted by their advantages", dawrSchema, dawr),
+  method("idql", "Baseline: cloning of remembered decisions; critics choose among samples", idqlSchema, idql),
+  method("dql", "Baseline: the gradient of critics through the denoising chain", dqlSchema, dql),
+  method("dipo", "Baseline: cloning of remembered decisions that the gradient of critics has improved", dipoSchema, dipo),
+  method("qsm", "Baseline: the predicted noise becomes the gradient of critics", qsmSchema, qsm),
 ];

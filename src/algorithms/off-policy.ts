@@ -1,0 +1,397 @@
+import * as v from "valibot";
+import { Breath } from "../core/breath.js";
+import { DifftuneError } from "../core/errors.js";
+import { finiteNumber, oneOf, positiveNumber, wholeNumber } from "../core/options.js";
+import type { Device } from "../engine/device.js";
+import type { Tensor } from "../engine/tensor.js";
+import type { VectorEnvironment } from "../envs/environment.js";
+import { createActingNoise, recordActingNoise, type ChooseChunks } from "../diffusion/acting.js";
+import type { Policy } from "../diffusion/policy.js";
+import { activationName, flag, layerSizes } from "../nn/network-options.js";
+import type { Trained } from "../nn/trained.js";
+import { episodeStatistics } from "../rl/episode-statistics.js";
+import { readExperience, type Experience } from "../rl/experience.js";
+import { checkFit } from "../rl/fit.js";
+import { LearnerParts, type Lesson } from "../rl/learner-parts.js";
+import { ReplayBuffer, type ReplayColumn } from "../rl/replay-buffer.js";
+import { RolloutCollector, type RolloutRecord } from "../rl/rollout.js";
+import type { IterationEvent, Training } from "../rl/training.js";
+import { encodeTrainingState, floatsOf, resumeState, type TrainingState } from "../rl/training-state.js";
+
+/** Options that all baselines have in common, as entries of a schema. Defaults are those of the original, sized for Avoid. */
+export const baselineEntries = {
+  iterations: v.optional(v.pipe(wholeNumber(1, 1_000_000), v.description("Rollouts and updates of the run.")), 51),
+  steps: v.optional(v.pipe(wholeNumber(1, 1_000_000), v.description("Chunks that every environment executes in one rollout.")), 25),
+  gamma: v.optional(v.pipe(finiteNumber(0, 1), v.description("Discount per executed chunk.")), 0.99),
+  batchSize: v.optional(v.pipe(wholeNumber(1, 1_000_000), v.description("Decisions of a batch.")), 1000),
+  rate: v.optional(v.pipe(finiteNumber(0, 10), v.description("Learning rate of the policy.")), 1e-5),
+  weightDecay: v.optional(v.pipe(finiteNumber(0, 1), v.description("Decoupled weight decay of the policy.")), 0),
+  minSamplingStd: v.optional(v.pipe(finiteNumber(0, 1000), v.description("Smallest deviation of a denoising step while exploring.")), 0.1),
+  evaluateEvery: v.optional(v.pipe(
+    wholeNumber(0, 1_000_000),
+    v.description("Every so many iterations, from the first, the policy acts deterministically and learns nothing; 0 never."),
+  ), 0),
+  resetEvery: v.optional(v.pipe(oneOf(["iteration", "episode"]), v.description("Whether every rollout starts new episodes, or goes on with the running ones.")), "iteration"),
+  successThreshold: v.optional(v.pipe(
+    v.nullable(finiteNumber(-1e9, 1e9)),
+    v.description("Mean reward of a step in an episode's best chunk from which it counts as a success, as the original counts; null asks the environment."),
+  ), null),
+  seed: v.optional(v.pipe(wholeNumber(0, 0xffffffff), v.description("Decides noise, batches and first critics.")), 0),
+  signal: v.optional(v.instance(AbortSignal, "It must be an AbortSignal.")),
+  resume: v.optional(v.custom<Uint8Array>((value) => value instanceof Uint8Array, "It must be the bytes of a checkpoint.")),
+};
+
+/**
+ * Further options of baselines with critics that learn from a buffer. The original's buffers and ratios differ from one
+ * to the next.
+ */
+export function replayEntries(defaults: { readonly bufferSteps: number; readonly replayRatio: number; readonly warmup: number }) {
+  return {
+    rewardFactor: v.optional(v.pipe(positiveNumber(), v.description("Factor of the rewards.")), 1),
+    bufferSteps: v.optional(v.pipe(wholeNumber(1, 100_000_000), v.description("Chunks of every environment that are remembered.")), defaults.bufferSteps),
+    replayRatio: v.optional(v.pipe(positiveNumber(), v.description("How often a decision is learned from, in the mean, in the iteration that it comes from.")), defaults.replayRatio),
+    criticRate: v.optional(v.pipe(finiteNumber(0, 10), v.description("Learning rate of the critics.")), 1e-3),
+    criticWarmup: v.optional(v.pipe(wholeNumber(0, 1_000_000), v.description("First iterations in which only the critics learn.")), defaults.warmup),
+    critic: v.optional(v.strictObject({
+      hidden: v.optional(v.pipe(layerSizes(0), v.description("Hidden sizes of the critics.")), [256, 256, 256]),
+      activation: v.optional(v.pipe(activationName, v.description("Between their layers.")), "mish"),
+      useLayerNorm: v.optional(v.pipe(flag, v.description("Layer norm in the critics.")), false),
+    }), { hidden: [256, 256, 256], activation: "mish", useLayerNorm: false }),
+  };
+}
+
+/** How slowly the copies that judge what follows do follow. */
+export function slownessEntry(share: number) {
+  return v.optional(v.pipe(finiteNumber(0, 1), v.description("Share by which slow copies follow their originals in one update.")), share);
+}
+
+/** Resolved options that all baselines have in common. */
+export type BaselineOptions = Readonly<v.InferOutput<v.StrictObjectSchema<typeof baselineEntries, undefined>>>;
+
+/** What a baseline is made of, once its lessons are recorded. */
+export interface Baseline {
+  /** The network that the policy becomes. */
+  readonly actor: Trained;
+  /** Parameters that act; by default the actor's. */
+  readonly acting?: Tensor;
+  /** How chunks are chosen where it is not by a sample, and candidates that the noise is needed for. */
+  readonly choose?: { readonly record: ChooseChunks; readonly candidates: number };
+  /** What is remembered, and saved. */
+  readonly buffer: ReplayBuffer;
+  /** Takes what a rollout brought and learns; gives the number of updates. */
+  learn(experience: Experience, progress: BaselineProgress): Promise<number>;
+}
+
+/** Where a run stands when it learns. */
+export interface BaselineProgress {
+  /** Updates before: the number of the next one. */
+  readonly update: number;
+  /** From 0. */
+  readonly iteration: number;
+  readonly record: RolloutRecord;
+}
+
+/** What a baseline is built with. */
+export interface BaselineSetup {
+  readonly parts: LearnerParts;
+  /** E. */
+  readonly envs: number;
+  /** Rows of a rollout. */
+  readonly rows: number;
+  /** Makes the buffer: of every environment so many chunks at most, and no more than the run will bring. */
+  readonly remember: (bufferSteps: number) => ReplayBuffer;
+}
+
+/** What one algorithm adds to the loop. */
+export interface BaselineRecipe {
+  readonly name: string;
+  readonly device: Device;
+  readonly policy: Policy;
+  readonly environment: VectorEnvironment;
+  readonly options: BaselineOptions;
+  /** Factor of the rewards that are learned from. */
+  readonly rewardFactor: number;
+  readonly build: (setup: BaselineSetup) => Promise<Baseline>;
+}
+
+/** Runs the lessons of `count` updates, one update after the other. */
+export async function repeatUpdates(count: number, first: number, lessons: readonly Lesson[]): Promise<number> {
+  const breath = new Breath();
+  for (let update = first; update < first + count; update++) {
+    for (const lesson of lessons) lesson.run(update);
+    await breath.take();
+  }
+  return count;
+}
+
+/** Updates of an iteration: so many that every decision is learned from `replayRatio` times, in the mean. */
+export function replayUpdates(rows: number, { batchSize, replayRatio }: { readonly batchSize: number; readonly replayRatio: number }): number {
+  return Math.max(1, Math.floor((rows / batchSize) * replayRatio));
+}
+
+/** Options that a resumed run may have otherwise. */
+const freeOptions = ["iterations", "signal", "resume"];
+
+/** Everything of a run that is on the device. */
+interface Open {
+  readonly parts: LearnerParts;
+  readonly baseline: Baseline;
+  readonly collector: RolloutCollector;
+  close(): void;
+}
+
+/** A run of a baseline: act, remember, learn. */
+export class BaselineTraining implements Training<IterationEvent> {
+  readonly #recipe: BaselineRecipe;
+  readonly #policy: Policy;
+  readonly #resumed: TrainingState | undefined;
+  #open: Open | undefined;
+  readonly #counters = { iteration: 0, updates: 0, decisions: 0 };
+  /** Set while an iteration is under way: the state is then no whole. */
+  #isTorn = false;
+  /** The state that was taken when the run ended. */
+  #last: TrainingState | undefined;
+  #hasStarted = false;
+  #isClosed = false;
+
+  constructor(recipe: BaselineRecipe) {
+    const { name, policy, environment, options } = recipe;
+    this.#recipe = recipe;
+    if (policy.model.kind !== "diffusion") {
+      throw new DifftuneError("OPTION", `${name} trains diffusion policies, not a ${policy.options.network.kind}.`, { hint: "Use ppo for Gaussian and mixture policies.", path: "policy" });
+    }
+    if (policy.tuned !== undefined) {
+      throw new DifftuneError("OPTION", `${name} trains one network, but the policy has a tuned copy for its last ${policy.tuned.steps} steps.`, {
+        hint: "Give its base: policy.withValues(policy.values).", path: "policy",
+      });
+    }
+    if (policy.options.actionSteps !== policy.options.horizon) {
+      // As in the original: what is judged and cloned is the chunk that was executed.
+      throw new DifftuneError("OPTION", `${name} needs every predicted action to be executed; of ${policy.options.horizon} it is ${policy.options.actionSteps}.`, {
+        path: "actionSteps", expected: policy.options.horizon, got: policy.options.actionSteps,
+      });
+    }
+    checkFit(policy, environment);
+    this.#policy = policy.withProcess({ minSamplingStd: options.minSamplingStd });
+    if (options.resume !== undefined) {
+      this.#resumed = resumeState(options.resume, name, { ...options }, freeOptions);
+      if (JSON.stringify(this.#resumed.policy.options) !== JSON.stringify(this.#policy.options)) {
+        throw new DifftuneError("OPTION", "The checkpoint is of another policy than the one given.", { hint: "Resume with the policy that the run was started with.", path: "resume" });
+      }
+      const { iteration, updates, decisions } = this.#resumed.counters;
+      Object.assign(this.#counters, { iteration: iteration ?? 0, updates: updates ?? 0, decisions: decisions ?? 0 });
+    }
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<IterationEvent, void, undefined> {
+    if (this.#hasStarted) throw new DifftuneError("OPTION", "A training run is iterated once.", { hint: "Save it and resume, or start another." });
+    this.#hasStarted = true;
+    const { device, options, environment, rewardFactor } = this.#recipe;
+    const { iterations, signal } = options;
+    try {
+      const { parts, baseline, collector } = await this.#opened();
+      while (this.#counters.iteration < iterations && !this.#isClosed) {
+        if (signal?.aborted === true) {
+          throw new DifftuneError("CANCELLED", `The run was stopped before iteration ${this.#counters.iteration} of ${iterations}.`, { cause: signal.reason });
+        }
+        this.#isTorn = true;
+        const startedMs = performance.now();
+        const { iteration } = this.#counters;
+        const isEvaluation = options.evaluateEvery > 0 && iteration % options.evaluateEvery === 0;
+        const resets = options.resetEvery === "iteration" || isEvaluation || iteration === 0;
+
+        const record = await collector.collect({ decision: this.#counters.decisions, resets, isDeterministic: isEvaluation });
+        this.#counters.decisions += options.steps;
+
+        const learnedMs = performance.now();
+        let updates = 0;
+        let means: Readonly<Record<string, number>> = {};
+        if (!isEvaluation) {
+          const experience = await readExperience(device, this.#policy, collector, record, rewardFactor);
+          updates = await baseline.learn(experience, { update: this.#counters.updates, iteration, record });
+          means = await parts.takeTallies();
+          this.#counters.updates += updates;
+        }
+        this.#counters.iteration += 1;
+        this.#isTorn = false;
+
+        const endedMs = performance.now();
+        const iterationSeconds = (endedMs - startedMs) / 1000;
+        const stepsOfDecision = environment.count * this.#policy.options.actionSteps;
+        yield Object.freeze({
+          iteration,
+          iterations,
+          mode: isEvaluation ? "evaluate" : "train",
+          envSteps: this.#counters.decisions * stepsOfDecision,
+          ...this.#episodes(record),
+          ...means,
+          ...(isEvaluation ? {} : { minibatches: updates }),
+          rate: options.rate,
+          envStepsPerSecond: (options.steps * stepsOfDecision) / iterationSeconds,
+          iterationSeconds,
+          seconds: Object.freeze({ denoise: record.denoiseSeconds, physics: record.physicsSeconds, advantage: 0, update: (endedMs - learnedMs) / 1000 }),
+        } satisfies IterationEvent);
+      }
+    } finally {
+      await this.#end();
+    }
+  }
+
+  async policy(): Promise<Policy> {
+    return (await this.#state()).policy;
+  }
+
+  async save(): Promise<Uint8Array> {
+    return encodeTrainingState(await this.#state());
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#open?.close();
+    this.#open = undefined;
+  }
+
+  /** Networks, lessons and rollouts on the device, as they start or as they were saved. */
+  async #opened(): Promise<Open> {
+    if (this.#open !== undefined) return this.#open;
+    const { device, environment, options, build } = this.#recipe;
+    const policy = this.#resumed === undefined ? this.#policy : this.#resumed.policy;
+    const parts = new LearnerParts(device, policy, options.seed);
+    const buffers: ReplayBuffer[] = [];
+    let collector: RolloutCollector | undefined;
+    const close = (): void => {
+      collector?.close();
+      for (const buffer of buffers.splice(0)) buffer.close();
+      parts.close();
+    };
+    try {
+      const E = environment.count;
+      const rows = options.steps * E;
+      const allSteps = Math.max(options.iterations, this.#counters.iteration) * options.steps;
+      const baseline = await build({
+        parts,
+        envs: E,
+        rows,
+        remember: (bufferSteps) => {
+          const capacity = Math.min(bufferSteps, allSteps) * E;
+          const buffer = new ReplayBuffer(device, { capacity, conditionWidth: policy.conditionWidth, chunkWidth: policy.chunkWidth });
+          buffers.push(buffer);
+          return buffer;
+        },
+      });
+      const noise = createActingNoise(device, policy, E * (baseline.choose?.candidates ?? 1));
+      parts.own(noise.normals);
+      // A choice among candidates draws too.
+      const uniforms = baseline.choose === undefined ? undefined : parts.own(device.tensor([E], { label: "choice" }));
+      const draw = await parts.lesson("draw noise", (recorder, notes) => {
+        for (const launch of recordActingNoise(recorder, { ...noise, uniforms }, options.seed)) notes.draw(launch);
+      });
+      collector = await RolloutCollector.create({
+        device,
+        policy,
+        environment,
+        steps: options.steps,
+        tunedSteps: 0,
+        values: baseline.acting ?? baseline.actor.values,
+        tuned: undefined,
+        noise: { ...noise, uniforms },
+        choose: baseline.choose?.record,
+        draw: (decision) => { draw.run(decision); },
+        keepsFinalStates: true,
+      });
+      this.#open = { parts, baseline, collector, close };
+      if (this.#resumed !== undefined) this.#restore(this.#open, this.#resumed);
+      return this.#open;
+    } catch (error) {
+      close();
+      this.#open = undefined;
+      throw error;
+    }
+  }
+
+  #restore({ parts, baseline, collector }: Open, state: TrainingState): void {
+    const { device, environment } = this.#recipe;
+    for (const [name, tensor] of parts.state) {
+      // The actor is the policy of the checkpoint, and was built with it.
+      if (tensor !== baseline.actor.values) device.write(tensor, floatsOf(state, name, tensor.length));
+    }
+    const columns = Object.keys(baseline.buffer.columns) as ReplayColumn[];
+    baseline.buffer.restore(
+      new Map(columns.map((name) => [name, state.floats.get(`replay ${name}`) ?? new Float32Array()])),
+      state.counters.replay ?? 0,
+    );
+    if (state.environment !== undefined) {
+      if (environment.restore === undefined) throw unsaved(environment);
+      environment.restore(state.environment);
+      collector.restoreFirsts(floatsOf(state, "firsts", environment.count));
+    } else if (this.#counters.iteration !== 0) {
+      throw unsaved(environment);
+    }
+  }
+
+  /** The state as it stands, or as it stood when the run ended. */
+  async #state(): Promise<TrainingState> {
+    if (this.#last !== undefined) return this.#last;
+    if (this.#isTorn) {
+      throw new DifftuneError("OPTION", `The run stands in the middle of iteration ${this.#counters.iteration}.`, { hint: "Its state can be taken between two events." });
+    }
+    if (this.#open === undefined && this.#isClosed) {
+      throw new DifftuneError("DEVICE_CLOSED", "The run was closed.", { hint: "Take its state before." });
+    }
+    if (this.#open === undefined && this.#resumed !== undefined) return this.#resumed;
+    return this.#take(await this.#opened());
+  }
+
+  async #take({ parts, baseline, collector }: Open): Promise<TrainingState> {
+    const { device, environment, name, options } = this.#recipe;
+    const named = [...parts.state].filter(([, tensor]) => tensor !== baseline.actor.values);
+    const [actor, ...others] = await device.readAll([baseline.actor.values, ...named.map(([, tensor]) => tensor)]) as [Float32Array, ...Float32Array[]];
+    const { floats, cursor } = await baseline.buffer.save();
+    return {
+      algorithm: name,
+      options: Object.fromEntries(Object.entries(options).filter(([option]) => option !== "signal" && option !== "resume")),
+      counters: { ...this.#counters, replay: cursor },
+      policy: this.#policy.withValues(actor)
+        .withMetadata({ method: name, iteration: String(this.#counters.iteration), seed: String(options.seed) }),
+      floats: new Map<string, Float32Array>([
+        ...named.map(([label], at): [string, Float32Array] => [label, others[at] ?? new Float32Array()]),
+        ...[...floats].filter(([, values]) => values.length > 0).map(([label, values]): [string, Float32Array] => [`replay ${label}`, values]),
+        ["firsts", collector.lastFirsts],
+      ]),
+      environment: this.#counters.iteration > 0 ? environment.save?.() : undefined,
+    };
+  }
+
+  /** Keeps the state where it is whole, and frees the device. */
+  async #end(): Promise<void> {
+    const open = this.#open;
+    if (open === undefined) return;
+    try {
+      if (!this.#isTorn && !this.#isClosed) this.#last = await this.#take(open);
+    } catch {
+      // A lost device: what went wrong is on its way to the caller already.
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Success, return and length of the episodes that ended: by the environment, or as the original counts. */
+  #episodes({ rewards, firsts, finished }: RolloutRecord): Pick<IterationEvent, "episodes" | "success" | "return" | "episodeLength" | "bestReward"> {
+    const { options, environment } = this.#recipe;
+    if (options.successThreshold !== null) {
+      const { length, ...counted } = episodeStatistics({
+        rewards, firsts, steps: options.steps, environments: environment.count, actionSteps: this.#policy.options.actionSteps, threshold: options.successThreshold,
+      });
+      return length === undefined ? counted : { ...counted, episodeLength: length };
+    }
+    const { episodes, successes, returns, lengths } = finished;
+    if (episodes === 0) return { episodes };
+    return { episodes, success: successes / episodes, return: returns / episodes, episodeLength: lengths / episodes };
+  }
+}
+
+function unsaved(environment: VectorEnvironment): DifftuneError {
+  return new DifftuneError("OPTION", `Environment "${environment.name}" cannot be saved, so its run cannot be resumed.`, {
+    hint: "Environments of the package can; give yours save() and restore().", path: "resume",
+  });
+}
