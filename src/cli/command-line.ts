@@ -56,7 +56,7 @@ async function runCommand(command: Command, words: readonly string[]): Promise<n
     return [name, bare ?? rawValue(words, flag) ?? variables[`DIFFTUNE_${flag.replaceAll("-", "_").toUpperCase()}`] ?? fromFile];
   }));
   if (words.includes("--help") || words.includes("-h")) {
-    printLine(renderCommandUsage(command, await command.sections(chosen)));
+    printLine(renderCommandUsage(command, await command.sections(chosen), (await command.base?.(chosen)) ?? {}));
     return exitCodes.done;
   }
   const sections = await command.sections(chosen);

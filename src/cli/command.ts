@@ -13,6 +13,8 @@ export interface OptionSection {
   /** What their names start with: `env` makes `--env.max-steps`. */
   readonly prefix?: string;
   readonly schema: OptionsSchema;
+  /** What the help says below them, in two columns: values that need more than a word. */
+  readonly notes?: readonly (readonly [name: string, text: string])[];
 }
 
 /** An example of the help: what it does, and the words after `difftune`. */

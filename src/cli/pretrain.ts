@@ -16,6 +16,7 @@ import { isQuietChild, runQuietly } from "./quiet-child.js";
 import { formatSeconds, Pace, Reporter } from "./reporter.js";
 import { readRunDescription } from "./run-folder.js";
 import { openRun, runOptions } from "./run-options.js";
+import { samplePicture } from "./sample-picture.js";
 import { runTraining, type EventReader } from "./training-run.js";
 
 const presetNames = Object.keys(pretrainPresets);
@@ -25,16 +26,18 @@ function presetOptions(name = presetNames[0]!): PretrainOptions {
   return Object.hasOwn(pretrainPresets, name) ? pretrainPresets[name as keyof typeof pretrainPresets].options : presetOptions();
 }
 
+const presetNotes = Object.entries(pretrainPresets).map(([name, { about }]) => [name, about] as const);
+
 const schema = v.strictObject({
   preset: v.optional(v.pipe(
     oneOf(presetNames),
-    v.description(`Settings that were measured; any other option goes over them. ${Object.entries(pretrainPresets).map(([name, { about }]) => `${name}: ${about}`).join(" ")} Default: ${presetNames[0]}.`),
+    v.description(`Settings that were measured, see below; any other option goes over them. Default: ${presetNames[0]}.`),
   )),
   data: v.optional(pathOption("The data set to learn from, as difftune demos writes it. Required, unless a run is resumed.")),
   ...runOptions,
 });
 
-function reader(pace: Pace): EventReader<PretrainEvent> {
+function reader(pace: Pace, place: Place | undefined): EventReader<PretrainEvent> {
   return {
     name: "epoch",
     place: ({ step }) => step,
@@ -44,6 +47,10 @@ function reader(pace: Pace): EventReader<PretrainEvent> {
     },
     describe: ({ step, steps, epoch, epochs, loss, validationLoss }) =>
       `epoch ${epoch} of ${epochs}: loss ${loss.toFixed(4)}${validationLoss === undefined ? "" : `, validation ${validationLoss.toFixed(4)}`}, step ${step} of ${steps}, ${pace.left(step, steps)}`,
+    picture: async ({ epoch, samples }) => {
+      const content = samples === undefined || place === undefined ? undefined : await samplePicture(samples, place, `epoch ${epoch}`);
+      return content === undefined ? undefined : { name: `samples-${String(epoch).padStart(5, "0")}.png`, content };
+    },
   };
 }
 
@@ -75,7 +82,7 @@ export const pretrainCommand: Command = {
   ],
   choices: ["resume", "preset"],
   base: async ({ resume, preset }) => ({ ...(resume === undefined ? presetOptions(preset) : (await readRunDescription(resume)).options) }),
-  sections: () => [{ title: "Options of the run", schema }, { title: "Options of the training", schema: pretrainSchema }],
+  sections: () => [{ title: "Options of the run", schema }, { title: "Presets", schema: v.strictObject({}), notes: presetNotes }, { title: "Options of the training", schema: pretrainSchema }],
   execute: async (options, { commandLine }) => {
     const own = options.read(schema);
     const recipe = options.readRecipe(pretrainSchema);
@@ -95,7 +102,7 @@ export const pretrainCommand: Command = {
     try {
       const pace = new Pace(checkpoint?.iteration);
       const { policy, isInterrupted } = await runTraining({
-        training, reader: reader(pace), run, reporter, interruption, checkpointSeconds,
+        training, reader: reader(pace, place), run, reporter, interruption, checkpointSeconds,
         metadata: { command: commandLine, ...(place === undefined ? {} : { [placeNames.environment]: place.name, [placeNames.options]: JSON.stringify(place.options) }) },
       });
       if (isInterrupted) {

@@ -104,7 +104,8 @@ function innerShape(schema: unknown): string {
   }
 }
 
-function textOf(value: unknown): string | undefined {
+/** A value as it would be written on the command line. */
+export function textOf(value: unknown): string | undefined {
   if (value === undefined) return undefined;
   if (value === null) return "none";
   if (Array.isArray(value)) return value.map(textOf).join(",");
@@ -132,7 +133,7 @@ function flagsOfEntry(path: readonly string[], entries: readonly unknown[], isPa
   const isRequired = isParentRequired && !isOptional;
   if (entriesOf(schema) !== undefined && entries.length === 1) return describedBy(description, flagsBelow(schema, path, isRequired));
   const alternatives = alternativesOf(schema);
-  if (alternatives?.every((option) => entriesOf(option) !== undefined) === true) return describedBy(description, flagsOfChoice(path, alternatives, isRequired));
+  if (alternatives?.every((option) => entriesOf(option) !== undefined) === true) return describedBy(description || "Which kind; each has options of its own.", flagsOfChoice(path, alternatives, isRequired));
   const name = path.map(kebabCase).join(".");
   const shape = [...new Set(entries.map(shapeOf))].join("|");
   return [{
@@ -156,7 +157,7 @@ function flagsOfChoice(path: readonly string[], alternatives: readonly unknown[]
     const having = alternatives.filter((option) => entriesOf(option)?.[name] !== undefined);
     const flags = flagsOfEntry([...path, name], having.map((option) => entriesOf(option)?.[name]), isRequired);
     if (having.length === alternatives.length) return flags;
-    return flags.map((flag) => ({ ...flag, isRequired: false, description: `${flag.description}${flag.description === "" ? "" : " "}(${having.map(kindOf).join(", ")})` }));
+    return flags.map((flag) => ({ ...flag, isRequired: false, description: `${flag.description} (${having.map(kindOf).join(", ")})`.trimStart() }));
   });
 }
 

@@ -15,6 +15,8 @@ export interface EventReader<Event> {
   score(event: Event): readonly [rank: number, value: number] | undefined;
   /** One line for a person. */
   describe(event: Event): string;
+  /** A picture that the event comes with, and its file's name. */
+  picture?(event: Event): Promise<{ readonly name: string; readonly content: Uint8Array } | undefined>;
 }
 
 /** A training and the folder that it is kept in. */
@@ -60,6 +62,8 @@ export async function runTraining<Event extends object>(task: TrainingRun<Event>
         unsaved = event;
         reporter.event({ event: reader.name, ...event });
         reporter.progress(reader.describe(event));
+        const picture = await reader.picture?.(event);
+        if (picture !== undefined) await run.savePicture(picture.name, picture.content);
         const score = reader.score(event);
         const isBetter = score !== undefined && (best === undefined || score[0] > best[0] || (score[0] === best[0] && score[1] > best[1]));
         if (isBetter) best = score;

@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 import type { Command, OptionSection } from "./command.js";
-import { flagsOf, type SchemaFlag } from "./schema-arguments.js";
+import { flagsOf, textOf, type GivenOptions, type SchemaFlag } from "./schema-arguments.js";
 
 /** Flags longer than this have their description on the next line. */
 const flagColumn = 34;
@@ -24,13 +24,23 @@ function row(first: string, text: string, width: number): string {
   return [`  ${first.padEnd(flagColumn)}${lines[0] ?? ""}`, ...lines.slice(1).map((line) => indent + line)].join("\n");
 }
 
-function flagRow(flag: SchemaFlag, width: number): string {
-  const { name, isSwitch, shape, description, defaultText, isRequired } = flag;
+/** What holds for a flag where nothing is said: of the base, such as a preset, before the schema. */
+function defaultOf({ path, defaultText }: SchemaFlag, base: GivenOptions): string | undefined {
+  let value: unknown = base;
+  for (const name of path) value = typeof value === "object" && value !== null ? (value as GivenOptions)[name] : undefined;
+  return textOf(value) ?? defaultText;
+}
+
+function flagRow(flag: SchemaFlag, base: GivenOptions, width: number): string {
+  const { name, isSwitch, shape, description } = flag;
+  const defaultText = defaultOf(flag, base);
+  const isRequired = flag.isRequired && defaultText === undefined;
+  const saysItself = defaultText === flag.defaultText && /default/i.test(description);
   const facts = [
     description,
     isRequired ? "Required." : "",
     // Many descriptions say it themselves, with the reason.
-    defaultText === undefined || /default/i.test(description) ? "" : `Default: ${isSwitch ? (defaultText === "true" ? "yes" : "no") : defaultText}.`,
+    defaultText === undefined || saysItself ? "" : `Default: ${isSwitch ? (defaultText === "true" ? "yes" : "no") : defaultText}.`,
   ].filter((fact) => fact !== "");
   const isNegatable = isSwitch && defaultText === "true";
   return row(isSwitch ? `--${isNegatable ? "[no-]" : ""}${name}` : `--${name} ${shape.length > 40 ? "VALUE" : shape}`, shape.length > 40 ? `${facts.join(" ")} One of ${shape.replaceAll("|", ", ")}.` : facts.join(" "), width);
@@ -41,10 +51,12 @@ function heading(text: string): string {
 }
 
 /** The help of one command. */
-export function renderCommandUsage(command: Command, sections: readonly OptionSection[], width = Math.min(widest, process.stdout.columns || widest)): string {
+export function renderCommandUsage(command: Command, sections: readonly OptionSection[], base: GivenOptions): string {
+  const width = Math.min(widest, process.stdout.columns || widest);
   const word = command.word === undefined ? "" : ` [${command.word.option.toUpperCase()}${command.word.isList === true ? "..." : ""}]`;
-  const options = sections.map(({ title, prefix, schema }) =>
-    [heading(title), ...flagsOf(schema, prefix).map((flag) => flagRow(flag, width))].join("\n"));
+  const options = sections.map(({ title, prefix, schema, notes = [] }) => [
+    heading(title), ...flagsOf(schema, prefix).map((flag) => flagRow(flag, base, width)), ...notes.map(([name, text]) => row(`  ${name}`, text, width)),
+  ].join("\n"));
   return [
     wrap(command.description, width).join("\n"),
     `${heading("Usage")}\n  difftune ${command.name}${word} [options]`,

@@ -150,4 +150,28 @@ describe("difftune finetune", () => {
     expect(first.code).toBe(130);
     expect(await second).toMatchObject({ code: 1, errors: expect.stringContaining("is in use by process") as string });
   });
+
+  test("DPPO, killed in the middle and resumed, learns the same to the bit", async () => {
+    const options = [
+      "--policy", "base.safetensors", "--engine", "wasm", "--environments", "2", "--tuned-steps", "3", "--steps", "4", "--epochs", "2", "--batch-size", "8",
+      "--critic.hidden", "16,16,16", "--iterations", "8", "--env.max-steps", "12", "--evaluation-episodes", "0", "--checkpoint-seconds", "0",
+    ];
+    expect((await difftune(["finetune", ...options, "--out", "whole"], { cwd })).code).toBe(0);
+    let isKilled = false;
+    const killed = await difftune(["finetune", ...options, "--out", "killed", "--json"], {
+      cwd,
+      watch: (written) => {
+        if (isKilled || !written.includes('"iteration":2,')) return;
+        isKilled = true;
+        void read("killed/lock").then((lock) => process.kill((JSON.parse(lock) as { pid: number }).pid, "SIGKILL"));
+      },
+    });
+    expect(killed.code).toBe(137);
+    expect((await difftune(["finetune", "--resume", "killed"], { cwd })).code).toBe(0);
+    const tuned = async (run: string): Promise<Policy["tuned"]> => Policy.decode(await readFile(path.join(cwd, run, "policy.safetensors"))).tuned;
+    expect(await tuned("killed")).toEqual(await tuned("whole"));
+    expect((await tuned("whole"))!.values).not.toEqual(policy.values);
+    const rows = async (run: string): Promise<unknown[]> => jsonLines(await read(`${run}/metrics.jsonl`)).map(({ iteration, return: mean, policyLoss }) => [iteration, mean, policyLoss]);
+    expect(await rows("killed")).toEqual(await rows("whole"));
+  });
 });
