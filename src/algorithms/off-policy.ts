@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { Breath } from "../core/breath.js";
 import { DifftuneError } from "../core/errors.js";
-import { finiteNumber, oneOf, positiveNumber, wholeNumber } from "../core/options.js";
+import { finiteNumber, positiveNumber, wholeNumber } from "../core/options.js";
 import type { Device } from "../engine/device.js";
 import type { Tensor } from "../engine/tensor.js";
 import type { VectorEnvironment } from "../envs/environment.js";
@@ -9,7 +9,6 @@ import { createActingNoise, recordActingNoise, type ChooseChunks } from "../diff
 import type { Policy } from "../diffusion/policy.js";
 import { activationName, flag, layerSizes } from "../nn/network-options.js";
 import type { Trained } from "../nn/trained.js";
-import { episodeStatistics } from "../rl/episode-statistics.js";
 import { readExperience, type Experience } from "../rl/experience.js";
 import { checkFit } from "../rl/fit.js";
 import { LearnerParts, type Lesson } from "../rl/learner-parts.js";
@@ -17,28 +16,16 @@ import { ReplayBuffer, type ReplayColumn } from "../rl/replay-buffer.js";
 import { RolloutCollector, type RolloutRecord } from "../rl/rollout.js";
 import type { IterationEvent, Training } from "../rl/training.js";
 import { encodeTrainingState, floatsOf, resumeState, type TrainingState } from "../rl/training-state.js";
+import { episodesOf, freeOptions, iterationEntries, unsavedEnvironment } from "./iterations.js";
 
 /** Options that all baselines have in common, as entries of a schema. Defaults are those of the original, sized for Avoid. */
 export const baselineEntries = {
-  iterations: v.optional(v.pipe(wholeNumber(1, 1_000_000), v.description("Rollouts and updates of the run.")), 51),
-  steps: v.optional(v.pipe(wholeNumber(1, 1_000_000), v.description("Chunks that every environment executes in one rollout.")), 25),
-  gamma: v.optional(v.pipe(finiteNumber(0, 1), v.description("Discount per executed chunk.")), 0.99),
+  ...iterationEntries,
   batchSize: v.optional(v.pipe(wholeNumber(1, 1_000_000), v.description("Decisions of a batch.")), 1000),
   rate: v.optional(v.pipe(finiteNumber(0, 10), v.description("Learning rate of the policy.")), 1e-5),
   weightDecay: v.optional(v.pipe(finiteNumber(0, 1), v.description("Decoupled weight decay of the policy.")), 0),
   minSamplingStd: v.optional(v.pipe(finiteNumber(0, 1000), v.description("Smallest deviation of a denoising step while exploring.")), 0.1),
-  evaluateEvery: v.optional(v.pipe(
-    wholeNumber(0, 1_000_000),
-    v.description("Every so many iterations, from the first, the policy acts deterministically and learns nothing; 0 never."),
-  ), 0),
-  resetEvery: v.optional(v.pipe(oneOf(["iteration", "episode"]), v.description("Whether every rollout starts new episodes, or goes on with the running ones.")), "iteration"),
-  successThreshold: v.optional(v.pipe(
-    v.nullable(finiteNumber(-1e9, 1e9)),
-    v.description("Mean reward of a step in an episode's best chunk from which it counts as a success, as the original counts; null asks the environment."),
-  ), null),
   seed: v.optional(v.pipe(wholeNumber(0, 0xffffffff), v.description("Decides noise, batches and first critics.")), 0),
-  signal: v.optional(v.instance(AbortSignal, "It must be an AbortSignal.")),
-  resume: v.optional(v.custom<Uint8Array>((value) => value instanceof Uint8Array, "It must be the bytes of a checkpoint.")),
 };
 
 /**
@@ -128,9 +115,6 @@ export async function repeatUpdates(count: number, first: number, lessons: reado
 export function replayUpdates(rows: number, { batchSize, replayRatio }: { readonly batchSize: number; readonly replayRatio: number }): number {
   return Math.max(1, Math.floor((rows / batchSize) * replayRatio));
 }
-
-/** Options that a resumed run may have otherwise. */
-const freeOptions = ["iterations", "signal", "resume"];
 
 /** Everything of a run that is on the device. */
 interface Open {
@@ -223,7 +207,7 @@ export class BaselineTraining implements Training<IterationEvent> {
           iterations,
           mode: isEvaluation ? "evaluate" : "train",
           envSteps: this.#counters.decisions * stepsOfDecision,
-          ...this.#episodes(record),
+          ...episodesOf(record, { ...options, environment, actionSteps: this.#policy.options.actionSteps }),
           ...means,
           ...(isEvaluation ? {} : { minibatches: updates }),
           rate: options.rate,
@@ -321,11 +305,11 @@ export class BaselineTraining implements Training<IterationEvent> {
       state.counters.replay ?? 0,
     );
     if (state.environment !== undefined) {
-      if (environment.restore === undefined) throw unsaved(environment);
+      if (environment.restore === undefined) throw unsavedEnvironment(environment);
       environment.restore(state.environment);
       collector.restoreFirsts(floatsOf(state, "firsts", environment.count));
     } else if (this.#counters.iteration !== 0) {
-      throw unsaved(environment);
+      throw unsavedEnvironment(environment);
     }
   }
 
@@ -374,24 +358,4 @@ export class BaselineTraining implements Training<IterationEvent> {
       this.close();
     }
   }
-
-  /** Success, return and length of the episodes that ended: by the environment, or as the original counts. */
-  #episodes({ rewards, firsts, finished }: RolloutRecord): Pick<IterationEvent, "episodes" | "success" | "return" | "episodeLength" | "bestReward"> {
-    const { options, environment } = this.#recipe;
-    if (options.successThreshold !== null) {
-      const { length, ...counted } = episodeStatistics({
-        rewards, firsts, steps: options.steps, environments: environment.count, actionSteps: this.#policy.options.actionSteps, threshold: options.successThreshold,
-      });
-      return length === undefined ? counted : { ...counted, episodeLength: length };
-    }
-    const { episodes, successes, returns, lengths } = finished;
-    if (episodes === 0) return { episodes };
-    return { episodes, success: successes / episodes, return: returns / episodes, episodeLength: lengths / episodes };
-  }
-}
-
-function unsaved(environment: VectorEnvironment): DifftuneError {
-  return new DifftuneError("OPTION", `Environment "${environment.name}" cannot be saved, so its run cannot be resumed.`, {
-    hint: "Environments of the package can; give yours save() and restore().", path: "resume",
-  });
 }

@@ -9,11 +9,11 @@ import { warmupCosineRate } from "../nn/rate-schedule.js";
 import type { ActingNoise } from "../diffusion/acting.js";
 import type { Tensor } from "../engine/tensor.js";
 import type { Draws } from "../rl/draws.js";
-import { episodeStatistics } from "../rl/episode-statistics.js";
 import { PpoLearner, type LearnerSetup, type ObjectiveOf, type UpdateSummary } from "../rl/ppo-learner.js";
 import type { RolloutRecord } from "../rl/rollout.js";
 import type { IterationEvent, Training } from "../rl/training.js";
 import { encodeTrainingState, floatsOf, resumeState, type TrainingState } from "../rl/training-state.js";
+import { episodesOf, freeOptions, iterationEntries, unsavedEnvironment } from "./iterations.js";
 
 const rate = (highest: number, lowest: number, warmup: number) => v.optional(v.strictObject({
   max: v.optional(v.pipe(finiteNumber(0, 10), v.description("Highest rate, after the warm-up.")), highest),
@@ -24,10 +24,8 @@ const rate = (highest: number, lowest: number, warmup: number) => v.optional(v.s
 
 /** Options that DPPO and PPO have in common, as entries of a schema, with the passes and the rate that an algorithm is stable with. */
 export const onPolicyEntries = (usual: { readonly epochs: number; readonly rate: number }) => ({
-  iterations: v.optional(v.pipe(wholeNumber(1, 1_000_000), v.description("Rollouts and updates of the run.")), 51),
-  steps: v.optional(v.pipe(wholeNumber(1, 1_000_000), v.description("Chunks that every environment executes in one rollout.")), 25),
+  ...iterationEntries,
   epochs: v.optional(v.pipe(wholeNumber(1, 1000), v.description("Passes over a rollout.")), usual.epochs),
-  gamma: v.optional(v.pipe(finiteNumber(0, 1), v.description("Discount per executed chunk.")), 0.99),
   lambda: v.optional(v.pipe(finiteNumber(0, 1), v.description("Trace decay of the advantages.")), 0.95),
   scaleRewards: v.optional(v.pipe(flag, v.description("Divide rewards by the running deviation of their discounted sums.")), true),
   rewardFactor: v.optional(v.pipe(positiveNumber(), v.description("Factor of the rewards.")), 1),
@@ -51,19 +49,8 @@ export const onPolicyEntries = (usual: { readonly epochs: number; readonly rate:
     activation: v.optional(v.pipe(activationName, v.description("Between its layers.")), "mish"),
     isResidual: v.optional(v.pipe(flag, v.description("Residual critic instead of a plain one.")), true),
   }), { hidden: [256, 256, 256], activation: "mish", isResidual: true }),
-  evaluateEvery: v.optional(v.pipe(
-    wholeNumber(0, 1_000_000),
-    v.description("Every so many iterations, from the first, the policy acts deterministically and learns nothing; 0 never."),
-  ), 0),
-  resetEvery: v.optional(v.pipe(oneOf(["iteration", "episode"]), v.description("Whether every rollout starts new episodes, or goes on with the running ones.")), "iteration"),
-  successThreshold: v.optional(v.pipe(
-    v.nullable(finiteNumber(-1e9, 1e9)),
-    v.description("Mean reward of a step in an episode's best chunk from which it counts as a success, as the original counts; null asks the environment."),
-  ), null),
   sliceSize: v.optional(v.pipe(wholeNumber(1, 10_000_000), v.description("Transitions whose old log-densities are computed at once.")), 10_000),
   seed: v.optional(v.pipe(wholeNumber(0, 0xffffffff), v.description("Decides noise, order of minibatches and first critic.")), 0),
-  signal: v.optional(v.instance(AbortSignal, "It must be an AbortSignal.")),
-  resume: v.optional(v.custom<Uint8Array>((value) => value instanceof Uint8Array, "It must be the bytes of a checkpoint.")),
 });
 
 /** Resolved options that DPPO and PPO have in common. */
@@ -90,9 +77,6 @@ export interface OnPolicyRecipe {
   readonly tunedSteps: number;
   readonly objectiveOf: ObjectiveOf;
 }
-
-/** Options that a resumed run may have otherwise. */
-const freeOptions = ["iterations", "signal", "resume"];
 
 /** An actor-critic run over rollouts: the loop of DPPO (spec 6). */
 export class OnPolicyTraining implements Training<IterationEvent> {
@@ -171,7 +155,7 @@ export class OnPolicyTraining implements Training<IterationEvent> {
           iterations,
           mode: isEvaluation ? "evaluate" : "train",
           envSteps: this.#counters.decisions * environment.count * policy.options.actionSteps,
-          ...this.#episodes(record),
+          ...episodesOf(record, { ...options, environment, actionSteps: policy.options.actionSteps }),
           ...(update === undefined ? {} : metricsOf(update, iteration >= options.criticWarmup)),
           ...(explainedVariance === undefined ? {} : { explainedVariance }),
           rate: rates.actor,
@@ -230,11 +214,11 @@ export class OnPolicyTraining implements Training<IterationEvent> {
       device.write(critic.values, floatsOf(resumed, "critic", criticNetwork.layout.length));
       for (const [name, tensor] of Object.entries(learner.state)) device.write(tensor, floatsOf(resumed, name, tensor.length));
       if (resumed.environment !== undefined) {
-        if (environment.restore === undefined) throw unsaved(environment);
+        if (environment.restore === undefined) throw unsavedEnvironment(environment);
         environment.restore(resumed.environment);
         learner.restoreFirsts(floatsOf(resumed, "firsts", environment.count));
       } else if (resumed.counters.iteration !== 0) {
-        throw unsaved(environment);
+        throw unsavedEnvironment(environment);
       }
     }
     return learner;
@@ -294,28 +278,8 @@ export class OnPolicyTraining implements Training<IterationEvent> {
       warmupCosineRate({ maxRate: max, minRate: min, warmupSteps: warmup, cycleSteps: cycle }, step);
     return { actor: at(actor, this.#counters.actorSteps), critic: at(critic, this.#counters.iteration) };
   }
-
-  /** Success, return and length of the episodes that ended: by the environment, or as the original counts. */
-  #episodes({ rewards, firsts, finished }: RolloutRecord): Pick<IterationEvent, "episodes" | "success" | "return" | "episodeLength" | "bestReward"> {
-    const { options, environment, policy } = this.#recipe;
-    if (options.successThreshold !== null) {
-      const { length, ...counted } = episodeStatistics({
-        rewards, firsts, steps: options.steps, environments: environment.count, actionSteps: policy.options.actionSteps, threshold: options.successThreshold,
-      });
-      return length === undefined ? counted : { ...counted, episodeLength: length };
-    }
-    const { episodes, successes, returns, lengths } = finished;
-    if (episodes === 0) return { episodes };
-    return { episodes, success: successes / episodes, return: returns / episodes, episodeLength: lengths / episodes };
-  }
 }
 
 function metricsOf({ minibatches, means, gradientNorm }: UpdateSummary, movesActor: boolean): Partial<IterationEvent> {
   return { minibatches, ...means, ...(movesActor ? { gradientNorm } : {}) };
-}
-
-function unsaved(environment: VectorEnvironment): DifftuneError {
-  return new DifftuneError("OPTION", `Environment "${environment.name}" cannot be saved, so its run cannot be resumed.`, {
-    hint: "Environments of the package can; give yours save() and restore().", path: "resume",
-  });
 }
