@@ -12,7 +12,7 @@ const usage = `npm run reproduce -- avoid [options]
   --methods dppo-10,...  default all: dppo-3 to dppo-20, gaussian, gmm, gmm-released
   --studies floor,...    the smaller studies, or none; default all
   --seeds 1,2,3          seeds of fine-tuning
-  --iterations 51        of fine-tuning
+  --iterations 51        of fine-tuning; the studies' own take 26 at most
   --environments 50      stepped together
   --episodes 200         of every evaluation
   --physics arm          or planar, which is many times faster and about 2 mm off

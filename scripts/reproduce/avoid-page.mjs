@@ -83,7 +83,7 @@ ${table(["", ""], [
     ["engine", engines.join("; ") || "–"],
     ["training and evaluation", `${duration(total)} in all`],
     ["seeds of fine-tuning", settings.seeds.join(", ")],
-    ["an iteration", `${settings.environments} environments, episodes of 100 steps; ${settings.iterations} iterations`],
+    ["an iteration", `${settings.environments} environments, episodes of 100 steps; ${settings.iterations} iterations, ${Math.min(settings.iterations, settings.studyIterations)} where only a study needs them`],
     ["physics", settings.physics === "arm" ? "the seven joints of the arm, 1 ms" : "the planar model"],
     ["an evaluation", `${settings.episodes} episodes; intervals of 95 %`],
   ])}

@@ -58,6 +58,7 @@ function readSettings(given) {
     studies: chosen("studies", given.studies, Object.keys(studies), defaultSettings.studies),
     seeds: numbers("seeds", given.seeds) ?? defaultSettings.seeds,
     iterations: count("iterations", given.iterations, defaultSettings.iterations),
+    studyIterations: defaultSettings.studyIterations,
     environments: count("environments", given.environments, defaultSettings.environments),
     episodes: count("episodes", given.episodes, defaultSettings.episodes),
     physics: physics[0],
