@@ -40,10 +40,10 @@ describe("the cells of the comparison on Avoid", () => {
     }
   });
 
-  test("that change nothing are the cells of the comparison, not run twice", () => {
+  test("of studies share the one that changes nothing", () => {
     const floor = plan.studies.floor?.find((member) => member.floor === usual.floor);
-    expect(floor?.id).toBe("M2/dppo-20/seed-1");
-    expect(plan.studies.chunks?.filter((member) => member.chunk === 16).map(({ id }) => id)).toEqual(["M2/dppo-20-chunk-16/seed-1", "M2/gaussian-chunk-16/seed-1", "M2/gmm-chunk-16/seed-1"]);
+    expect(floor?.id).toBe("studies/M2-dppo-10/seed-1");
+    expect(plan.studies.chunks?.filter((member) => member.chunk === 16).map(({ id }) => id)).toEqual(["studies/M2-dppo-10-chunk-16/seed-1", "studies/M2-gaussian-chunk-16/seed-1", "studies/M2-gmm-chunk-16/seed-1"]);
   });
 });
 
