@@ -15,16 +15,16 @@ export const dipoSchema = v.strictObject({
   ...baselineEntries,
   ...replayEntries({ bufferSteps: 20_000, replayRatio: 16, warmup: 5 }),
   slowness: slownessEntry(0.005),
-  actionSteps: v.optional(v.pipe(wholeNumber(1, 1000), v.description("Steps of Adam that improve the chunks of a batch.")), 10),
-  actionRate: v.optional(v.pipe(finiteNumber(0, 10), v.description("Their rate, in normalised units of actions.")), 1e-4),
-  actionNorm: v.optional(v.pipe(positiveNumber(), v.description("Largest norm of the gradient of a batch of chunks, for each element of a chunk.")), 0.1),
+  ascentSteps: v.optional(v.pipe(wholeNumber(1, 1000), v.description("Steps of Adam that improve the chunks of a batch.")), 10),
+  ascentRate: v.optional(v.pipe(finiteNumber(0, 10), v.description("Their rate, in normalised units of actions.")), 1e-4),
+  ascentNorm: v.optional(v.pipe(positiveNumber(), v.description("Largest norm of the gradient of a batch of chunks, for each element of a chunk.")), 0.1),
 });
 
 /** Options of {@link dipo}; defaults are those of the original for its manipulation tasks, sized for Avoid. */
 export type DipoOptions = v.InferInput<typeof dipoSchema>;
 
 /** What Adam adds to the root of its second moment where chunks are improved. */
-const actionEpsilon = 1e-5;
+const ascentEpsilon = 1e-5;
 
 /**
  * Diffusion policy for online learning (spec 12.3): remembered chunks are improved by the critics' gradient, and the policy
@@ -66,7 +66,7 @@ async function build({ parts, rows, remember }: BaselineSetup, options: v.InferO
     // up min(Q1, Q2) by the chunks themselves; what they become is remembered in their place
     const improved = program.temporary([batchSize, width], "improved chunks");
     recordActionAscent(program, { critic: network, values: critic.values }, { state, action, improved }, {
-      rows: batchSize, steps: options.actionSteps, rate: options.actionRate, epsilon: actionEpsilon, maxNorm: options.actionNorm * width,
+      rows: batchSize, steps: options.ascentSteps, rate: options.ascentRate, epsilon: ascentEpsilon, maxNorm: options.ascentNorm * width,
     });
     rowScatter(program, { src: improved, index, dst: buffer.columns.chunks }, { rows: batchSize, width });
     // clone them; the slow policy, which acts, follows
