@@ -50,7 +50,7 @@ async function saveChain(device: Device, policy: Policy, place: Place, seed: num
 export function finetuneCommand(methods: readonly FinetuneMethod[]): Command {
   const names = methods.map(({ name }) => name);
   const schema = v.strictObject({
-    method: v.pipe(v.optional(oneOf(names), names[0]!), v.description(`How: ${methods.map(({ name, description }) => `${name}, ${description}`).join("; ")}.`)),
+    method: v.pipe(v.optional(oneOf(names), names[0]!), v.description("How, see below.")),
     policy: v.optional(pathOption("The policy to start from: its file, or the folder of its run. Required, unless a run is resumed.")),
     environment: v.pipe(v.optional(oneOf(environmentNames)), v.description("Where it acts. Default: where its demonstrations were made.")),
     environments: v.pipe(v.optional(wholeNumber(1, 65_536), 50), v.description("Environments stepped together.")),
@@ -69,16 +69,17 @@ export function finetuneCommand(methods: readonly FinetuneMethod[]): Command {
     ],
     choices: ["resume", "method", "environment", "policy"],
     base: async ({ resume }) => (resume === undefined ? {} : { ...(await readRunDescription(resume)).options }),
-    sections: async ({ resume, method, environment, policy }) => {
+    sections: async ({ resume, method: asked, environment, policy }) => {
       const stored = resume === undefined ? undefined : await readRunDescription(resume);
-      if (stored !== undefined && method !== undefined && method !== stored.method) {
-        throw new DifftuneError("OPTION", `${resume} is a run of ${stored.method}, not of ${method}.`, { path: "method", expected: stored.method, got: method });
+      if (stored !== undefined && asked !== undefined && asked !== stored.method) {
+        throw new DifftuneError("OPTION", `${resume} is a run of ${stored.method}, not of ${asked}.`, { path: "method", expected: stored.method, got: asked });
       }
-      const { name, schema: recipe } = methodOf(stored?.method ?? method);
-      const asked = environment ?? stored?.environment;
-      const place = asked === undefined ? policy === undefined ? undefined : environmentOf(await readPolicy(policy)) : environmentName(asked);
+      const { name, schema: recipe } = methodOf(stored?.method ?? asked);
+      const named = environment ?? stored?.environment;
+      const place = named === undefined ? policy === undefined ? undefined : environmentOf(await readPolicy(policy)) : environmentName(named);
       return [
         { title: "Options of the run", schema },
+        { title: "Methods", schema: v.strictObject({}), notes: methods.map((method) => [method.name, method.description] as const) },
         environmentSection(place ?? "avoid"),
         { title: `Options of ${name}`, schema: recipe },
       ];

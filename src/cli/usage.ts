@@ -39,7 +39,7 @@ function flagRow(flag: SchemaFlag, base: GivenOptions, width: number): string {
   const facts = [
     description,
     isRequired ? "Required." : "",
-    // Many descriptions say it themselves, with the reason.
+    // Many descriptions say it themselves, with the reason; what a base sets in its place is said after.
     defaultText === undefined || saysItself ? "" : `Default: ${isSwitch ? (defaultText === "true" ? "yes" : "no") : defaultText}.`,
   ].filter((fact) => fact !== "");
   const isNegatable = isSwitch && defaultText === "true";

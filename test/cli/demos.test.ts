@@ -67,9 +67,14 @@ describe("difftune demos", () => {
   });
 
   test("interrupted, ends with 130 and leaves no half file", async () => {
+    let isSent = false;
     const { code, errors } = await difftune(["demos", "--environment", "pusht", "--episodes", "1000", "--out", "p.safetensors"], {
       cwd,
-      watch: (written, send) => { if (written.includes("demonstrations: 1 of")) send("SIGINT"); },
+      watch: (written, send) => {
+        if (isSent || !written.includes("demonstrations: 1 of")) return;
+        isSent = true;
+        send("SIGINT");
+      },
     });
     expect(code).toBe(130);
     expect(errors).toContain("nothing was written");
