@@ -55,6 +55,9 @@ export const defaultSettings = {
 /** What a cell has where nothing is said of it: what studies change one by one. */
 export const usual = { chunk: 4, demonstrations: 40, floor: 0.1, discount: 0.95, noise: 0 };
 
+/** Episodes that each network is usually trained on. One Gaussian cannot take two ways at once: of many episodes it learns their middle, where a cylinder stands. */
+export const usualDemonstrations = { diffusion: usual.demonstrations, gaussian: 8, gmm: usual.demonstrations };
+
 /** The values that each study runs through, beside the usual one. */
 export const sweeps = {
   stability: { noise: [0.2] },
@@ -82,8 +85,9 @@ export function planOf(settings) {
   };
   const changed = (changes) => Object.entries(changes).filter(([name, value]) => usual[name] !== value);
   const named = (changes) => changed(changes).map(([name, value]) => `${name}-${value}`);
-  const pretrain = (set, network, { chunk = usual.chunk, demonstrations = usual.demonstrations } = {}) => {
-    const id = `pretrain/${[set, network, ...named({ chunk, demonstrations })].join("-")}`;
+  const pretrain = (set, network, { chunk = usual.chunk, demonstrations: wanted = usual.demonstrations } = {}) => {
+    const demonstrations = wanted === usual.demonstrations ? usualDemonstrations[network] : wanted;
+    const id = `pretrain/${[set, network, ...named({ chunk, demonstrations: wanted })].join("-")}`;
     return add({ id, kind: "pretrain", set, network, chunk, demonstrations, hidden, epochs, episodes, physics });
   };
   const finetune = (set, method, seed, changes) => {

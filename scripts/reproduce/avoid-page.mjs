@@ -7,7 +7,7 @@ import { lineChart } from "../../dist/cli/report/line-chart.js";
 import { standalone } from "../../dist/cli/report/svg.js";
 import { trajectoryPicture } from "../../dist/cli/report/trajectory-picture.js";
 import { mean, meanInterval, shareInterval } from "../../dist/index.js";
-import { isSame, methods, studies, usual } from "./avoid-cells.mjs";
+import { isSame, methods, studies, usual, usualDemonstrations } from "./avoid-cells.mjs";
 import { optionsOf } from "./avoid-recipes.mjs";
 
 /** Success that counts as solved, in the column of speed. */
@@ -160,7 +160,7 @@ function claims(plan, settings, done) {
 }
 
 function pretrained(plan, settings, done) {
-  const rows = plan.cells.filter(({ kind, chunk, demonstrations }) => kind === "pretrain" && chunk === usual.chunk && demonstrations === usual.demonstrations)
+  const rows = plan.cells.filter(({ kind, network, chunk, demonstrations }) => kind === "pretrain" && chunk === usual.chunk && demonstrations === usualDemonstrations[network])
     .flatMap(({ id, set, network }) => {
       const found = done.get(id);
       if (found === undefined) return [];

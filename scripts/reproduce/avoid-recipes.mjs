@@ -1,5 +1,5 @@
 /** How a cell of `avoid-cells.mjs` is trained: options of the package's own functions. */
-import { episodeSteps, methods, usual } from "./avoid-cells.mjs";
+import { episodeSteps, methods, usual, usualDemonstrations } from "./avoid-cells.mjs";
 
 const networks = {
   diffusion: { kind: "diffusion-mlp", process: { denoisingSteps: 20 }, hidden: [256, 256, 256], activation: "relu", isResidual: true },
@@ -8,15 +8,17 @@ const networks = {
 };
 
 /** Passes over the demonstrations and the highest rate, by network. */
-const pretraining = { diffusion: { epochs: 360, rate: 3e-3 }, gaussian: { epochs: 120, rate: 1e-3 }, gmm: { epochs: 60, rate: 1e-3 } };
+const pretraining = { diffusion: { epochs: 360, rate: 3e-3 }, gaussian: { epochs: 2000, rate: 2e-3 }, gmm: { epochs: 60, rate: 1e-3 } };
 
 /** Options of `pretrain`. */
-function pretrainOptions({ network, chunk, hidden, epochs }) {
+function pretrainOptions({ network, chunk, demonstrations, hidden, epochs }) {
   const own = pretraining[network];
+  // As many gradient steps, whatever the number of demonstrations.
+  const share = usualDemonstrations[network] / demonstrations;
   return {
     network: { ...networks[network], ...(hidden === undefined ? {} : { hidden }) },
     horizon: chunk,
-    epochs: epochs ?? own.epochs,
+    epochs: epochs ?? Math.round(own.epochs * share),
     batchSize: 128,
     rate: own.rate,
     seed: 1,
