@@ -1,25 +1,14 @@
 import { PhiloxStream } from "../src/core/philox.js";
 import type { Device } from "../src/engine/device.js";
-import type { Program } from "../src/engine/program.js";
-import { recordCloningLoss } from "../src/diffusion/cloning-loss.js";
 import { DiffusionProcess } from "../src/diffusion/process.js";
-import { recordSampling } from "../src/diffusion/sampling.js";
 import type { Tensor } from "../src/engine/tensor.js";
 import { gae } from "../src/kernels/rl/gae.js";
-import { randomNormal } from "../src/kernels/rng/random.js";
 import { createTrained, recordOptimiserStep } from "../src/nn/trained.js";
 import { createCritic } from "../src/nn/critic.js";
 import { createDiffusionMlp } from "../src/nn/diffusion-mlp.js";
 import { ppoUpdateStatistics, recordMinibatch, recordPpoLoss } from "../src/rl/ppo-update.js";
-import { benchDevices } from "./devices.js";
-import type { Suite, Workload } from "./workload.js";
-
-/** A program to time with the useful work of one run. */
-interface Built {
-  readonly program: Program;
-  readonly gflop: number;
-  readonly items: number;
-}
+import { benchPrograms, cloningProgram, samplingProgram, type Built } from "./denoiser-programs.js";
+import type { Suite } from "./workload.js";
 
 /** Observation and action sizes of the tasks that the targets are stated for. */
 const tasks = {
@@ -35,46 +24,8 @@ function denoiserOf(task: keyof typeof tasks): ReturnType<typeof createDiffusion
 }
 
 /** W1, W2: one whole sampling of a batch, K = 20, the chain of the last 10 steps stored. */
-async function sampling(device: Device, task: keyof typeof tasks, rows: number): Promise<Built> {
-  const denoiser = denoiserOf(task);
-  const process = new DiffusionProcess({ denoisingSteps: 20 });
-  const tables = process.tables(device);
-  const { width } = denoiser;
-  const values = denoiser.layout.initialValues(1);
-  const frozen = device.tensor([denoiser.layout.length], { label: "frozen", data: values });
-  const tuned = device.tensor([denoiser.layout.length], { label: "tuned", data: values });
-  const state = device.tensor([rows, denoiser.conditionWidth], { label: "state" });
-  const chunk = device.tensor([rows, width], { label: "chunk" });
-  const chain = device.tensor([rows, 11, width], { label: "chain" });
-  const noise = device.tensor([21, rows, width], { label: "noise" });
-  const program = await device.program("sample", (recorder) => {
-    randomNormal(recorder, { out: noise }, { length: noise.length, seed: [1, 2], stream: 3, step: 0 });
-    recordSampling(recorder, denoiser, process, tables, { frozen, tuned, state, noise, chunk, chain }, {
-      rows, tunedSteps: 10, isDeterministic: false,
-    });
-  });
-  return { program, gflop: (rows * 20 * tasks[task].mflop) / 1000, items: rows };
-}
-
-/** W5: one step of behaviour cloning, batch 128: loss, gradients, AdamW. */
-async function pretraining(device: Device): Promise<Built> {
-  const rows = 128;
-  const denoiser = denoiserOf("gym");
-  const process = new DiffusionProcess({ denoisingSteps: 20 });
-  const { width, layout } = denoiser;
-  const actor = createTrained(device, layout, layout.initialValues(1), "denoiser");
-  const x0 = device.tensor([rows, width], { label: "chunks" });
-  const state = device.tensor([rows, denoiser.conditionWidth], { label: "state" });
-  const time = device.tensor([rows], { label: "time", dtype: "u32", data: Array.from({ length: rows }, (_, row) => row % 20) });
-  const noise = device.tensor([rows, width], { label: "noise" });
-  const noisingTable = process.noisingTable(device);
-  const loss = device.tensor([1], { label: "loss" });
-  const program = await device.program("pretrain", (recorder) => {
-    randomNormal(recorder, { out: noise }, { length: noise.length, seed: [1, 2], stream: 3, step: 0 });
-    recordCloningLoss(recorder, denoiser, process, { ...actor, x0, state, time, noise, noisingTable, loss }, rows);
-    recordOptimiserStep(recorder, actor, { rate: 1e-4, weightDecay: 1e-6 });
-  });
-  return { program, gflop: (3 * rows * tasks.gym.mflop) / 1000, items: rows };
+function sampling(device: Device, task: keyof typeof tasks, rows: number): Promise<Built> {
+  return samplingProgram(device, denoiserOf(task), { rows, steps: 20, tunedSteps: 10, mflop: tasks[task].mflop });
 }
 
 /**
@@ -140,30 +91,9 @@ const programs: Readonly<Record<string, (device: Device) => Promise<Built>>> = {
   "W2-gym-sample": (device) => sampling(device, "gym", 40),
   "W3-ppo-update-avoid": (device) => update(device, "avoid", 625),
   "W3-ppo-update-gym": (device) => update(device, "gym", 5000),
-  "W5-pretrain": pretraining,
+  "W5-pretrain": (device) => cloningProgram(device, denoiserOf("gym"), { rows: 128, mflop: tasks.gym.mflop }),
   "W6-gae-500x40": advantages,
 };
 
 /** Whole programs: the workloads of the targets. */
-export const programsSuite: Suite = async function* (request) {
-  for (const [workload, build] of Object.entries(programs)) {
-    if (!workload.includes(request.filter)) continue;
-    for await (const { device, variant, threads } of benchDevices(request)) {
-      const { program, gflop, items } = await build(device);
-      yield {
-        workload,
-        engine: device.info.engine,
-        variant,
-        threads,
-        gflop,
-        items,
-        device: device.info.description,
-        run: device.info.engine === "wasm"
-          ? () => { program.run(); }
-          : () => { program.run(); return device.idle(); },
-        ...(device.info.features.includes("timestamp-query") ? { deviceMs: () => program.gpuTime() } : {}),
-        close: () => { program.close(); },
-      } satisfies Workload;
-    }
-  }
-};
+export const programsSuite: Suite = (request) => benchPrograms(programs, request);
