@@ -3,7 +3,7 @@
  * kernels/lib/activation.wgsl): 0 identity, 1 relu, 2 leaky relu (slope 0.01), 3 elu (alpha 1), 4 gelu (erf), 5 tanh,
  * 6 mish, 7 softplus.
  */
-import { exp4, log1p4, madd, select4, sigmoid4, splat, tanh4 } from "./math";
+import { exp4, expWithin4, log1p4, madd, select4, sigmoid4, splat, tanh4 } from "./math";
 
 /**
  * erf x: Maclaurin series to x^13 below 0.5; above, 1 - t exp(-x^2 + Q(t)) with t = 1/(1 + x/2) (rational fit of
@@ -36,13 +36,37 @@ function errorFunction4(x: v128): v128 {
   return select4(near, signed, f32x4.lt(z, splat(0.5)));
 }
 
-/** tanh(softplus(x)) = (n^2 + 2n)/(n^2 + 2n + 2) with n = e^x; 1 to full precision above 20. */
+/** Code of mish, which most U-Nets use: kernels that spend their time on it do it in place. */
+export const MISH: u32 = 6;
+
+/** mish(x) = x tanh(softplus(x)) = x a / (a + 2) with n = e^x, a = n (n + 2); x to full precision above 20. */
 // @ts-ignore: decorator
 @inline
-function tanhSoftplus4(x: v128): v128 {
-  const n = exp4(f32x4.min(x, splat(20.0)));
+export function mish4(x: v128): v128 {
+  const n = expWithin4(f32x4.max(f32x4.min(x, splat(20.0)), splat(-87.33)));
   const a = f32x4.mul(n, f32x4.add(n, splat(2.0)));
-  return f32x4.div(a, f32x4.add(a, splat(2.0)));
+  return f32x4.mul(x, f32x4.div(a, f32x4.add(a, splat(2.0))));
+}
+
+// What `takeMish` found; globals belong to one thread.
+export let mishValue: v128 = i32x4(0, 0, 0, 0);
+export let mishSlope: v128 = i32x4(0, 0, 0, 0);
+
+/**
+ * Sets `mishValue` and `mishSlope` of x. With t = tanh(softplus(x)) = a d, d = 1 / (a + 2): 1 - t^2 = 4 d^2 (1 + n)^2 and
+ * sigmoid(x) = n / (1 + n), so the slope t + x (1 - t^2) sigmoid(x) is a d + 4 x d^2 n (1 + n).
+ */
+// @ts-ignore: decorator
+@inline
+export function takeMish(x: v128): void {
+  const n = expWithin4(f32x4.max(f32x4.min(x, splat(20.0)), splat(-87.33)));
+  const a = f32x4.mul(n, f32x4.add(n, splat(2.0)));
+  const d = f32x4.div(splat(1.0), f32x4.add(a, splat(2.0)));
+  const t = f32x4.mul(a, d);
+  const twice = f32x4.add(d, d);
+  const rest = f32x4.mul(f32x4.mul(twice, twice), madd(n, n, n));
+  mishValue = f32x4.mul(x, t);
+  mishSlope = madd(x, rest, t);
 }
 
 export function activate4(kind: u32, x: v128): v128 {
@@ -61,7 +85,7 @@ export function activate4(kind: u32, x: v128): v128 {
     }
     case 4: return f32x4.mul(f32x4.mul(splat(0.5), x), f32x4.add(splat(1.0), errorFunction4(f32x4.mul(x, splat(0.70710678)))));
     case 5: return tanh4(x);
-    case 6: return f32x4.mul(x, tanhSoftplus4(x));
+    case MISH: return mish4(x);
     // max(x, 0) + ln(1 + e^-|x|): no overflow on either side.
     case 7: return f32x4.add(f32x4.max(x, splat(0.0)), log1p4(exp4(f32x4.neg(f32x4.abs(x)))));
     default: return x;
@@ -84,11 +108,9 @@ export function activationSlope4(kind: u32, x: v128): v128 {
       const y = tanh4(x);
       return f32x4.sub(splat(1.0), f32x4.mul(y, y));
     }
-    case 6: {
-      // t + x (1 - t^2) sigmoid(x), t = tanh(softplus(x))
-      const t = tanhSoftplus4(x);
-      const slope = f32x4.mul(f32x4.sub(splat(1.0), f32x4.mul(t, t)), sigmoid4(x));
-      return madd(x, slope, t);
+    case MISH: {
+      takeMish(x);
+      return mishSlope;
     }
     case 7: return sigmoid4(x);
     default: return splat(1.0);

@@ -25,13 +25,18 @@ export function nmadd(a: v128, b: v128, c: v128): v128 {
   return f32x4.sub(c, f32x4.mul(a, b));
 }
 
+/** 1.5 * 2^23: floats from here on are whole numbers, so a sum with it is rounded, and ends in the bits of the integer. */
+const WHOLE: f32 = 12582912;
+
 /**
- * e^x, relative error below 2e-7: x = n ln 2 + r with |r| <= ln 2 / 2 (ln 2 in two parts), a polynomial of degree 6 in
- * r, and 2^n by adding n to the exponent. Clamped to [-87.33, 88.37], so results are normal numbers.
+ * e^x for x in [-87.33, 88.37], relative error below 2e-7: x = n ln 2 + r with |r| <= ln 2 / 2 (ln 2 in two parts), a
+ * polynomial of degree 6 in r, and 2^n by adding n to the exponent. Results are normal numbers.
  */
-export function exp4(x: v128): v128 {
-  x = f32x4.max(f32x4.min(x, splat(88.37)), splat(-87.33));
-  const n = f32x4.nearest(f32x4.mul(x, splat(1.44269504088896341)));
+// @ts-ignore: decorator
+@inline
+export function expWithin4(x: v128): v128 {
+  const whole = madd(x, splat(1.44269504088896341), splat(WHOLE));
+  const n = f32x4.sub(whole, splat(WHOLE));
   const r = nmadd(n, splat(-2.12194440e-4), nmadd(n, splat(0.693359375), x));
   let p = splat(1.9875691500e-4);
   p = madd(p, r, splat(1.3981999507e-3));
@@ -40,8 +45,12 @@ export function exp4(x: v128): v128 {
   p = madd(p, r, splat(1.6666665459e-1));
   p = madd(p, r, splat(5.0000001201e-1));
   p = f32x4.add(madd(f32x4.mul(r, r), p, r), splat(1.0));
-  const scale = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
-  return f32x4.mul(p, scale);
+  return i32x4.add(p, i32x4.shl(whole, 23));
+}
+
+/** e^x, x clamped to [-87.33, 88.37]. */
+export function exp4(x: v128): v128 {
+  return expWithin4(f32x4.max(f32x4.min(x, splat(88.37)), splat(-87.33)));
 }
 
 /**

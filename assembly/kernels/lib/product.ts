@@ -2,7 +2,7 @@
  * Rows times packed panels: sum_k x[b,k] packed[p][k][l] for tiles of up to 4 rows and 8 columns, with what follows the
  * sum. A column's sum runs over k ascending in every tile, so results do not depend on how rows are cut into tiles.
  */
-import { activate4, activationSlope4 } from "./activation";
+import { activate4, activationSlope4, MISH, mish4 } from "./activation";
 import { madd, splat } from "./math";
 
 /** Rows that go through all panels together, whole tiles of 4, 5 and 6: 60 rows of 512 floats stay in the second-level cache. */
@@ -109,6 +109,9 @@ function finish8(low: v128, high: v128, lowBias: v128, highBias: v128, at: usize
     if (activatedKind == RELU) {
       low = f32x4.max(low, splat(0));
       high = f32x4.max(high, splat(0));
+    } else if (activatedKind == MISH) {
+      low = mish4(low);
+      high = mish4(high);
     } else if (activatedKind != IDENTITY) {
       low = activate4(activatedKind, low);
       high = activate4(activatedKind, high);

@@ -8,7 +8,7 @@
 // order   f32: over l ascending, four lanes over channels mod 4, then the lanes; the moments as in group_norm
 // alias   none
 // test    test/kernels/group-norm.test.ts  rtol 1e-5  at 1 to 33 samples of 1 to 17 positions and 1 to 65 channels
-import { activate4, activationSlope4 } from "../lib/activation";
+import { activate4, activationSlope4, MISH, mishSlope, mishValue, takeMish } from "../lib/activation";
 import { groupMean, groupRstd, takeMoments } from "../lib/group-moments";
 import { madd, nmadd, splat } from "../lib/math";
 import { sumLanes } from "../lib/sum";
@@ -59,8 +59,16 @@ export function groupNormBackward(args: usize, from: u32, to: u32): void {
           const p = madd(n, w, start);
           const d = loadPart(dy + at, left);
           byShift = f32x4.add(byShift, d);
-          if (modulation == 2) byScale = madd(d, activate4(kind, p), byScale);
-          const dp = f32x4.mul(f32x4.mul(d, scale), activationSlope4(kind, p));
+          let slope: v128;
+          if (kind == MISH) {
+            takeMish(p);
+            byScale = madd(d, mishValue, byScale);
+            slope = mishSlope;
+          } else {
+            if (modulation == 2) byScale = madd(d, activate4(kind, p), byScale);
+            slope = activationSlope4(kind, p);
+          }
+          const dp = f32x4.mul(f32x4.mul(d, scale), slope);
           byWeight = madd(dp, n, byWeight);
           byBias = f32x4.add(byBias, dp);
           const g = f32x4.mul(dp, w);

@@ -6,7 +6,7 @@
 // order   f32: four lanes over channels mod 4 of all positions, then the lanes; the variance after the mean
 // alias   none
 // test    test/kernels/group-norm.test.ts  rtol 4e-6  at 1 to 33 samples of 1 to 17 positions and 1 to 65 channels
-import { activate4 } from "../lib/activation";
+import { activate4, MISH, mish4 } from "../lib/activation";
 import { groupMean, groupRstd, takeMoments } from "../lib/group-moments";
 import { madd, splat } from "../lib/math";
 import { loadPart, storePart } from "../lib/tail";
@@ -54,7 +54,7 @@ export function groupNorm(args: usize, from: u32, to: u32): void {
         let at = offset;
         for (let l: u32 = 0; l < length; l++, at += stride) {
           const p = madd(f32x4.sub(loadPart(x + at, left), mean), slope, start);
-          let value = madd(activate4(kind, p), scale, shift);
+          let value = madd(kind == MISH ? mish4(p) : activate4(kind, p), scale, shift);
           if (hasAddend) value = f32x4.add(value, loadPart(addend + at, left));
           storePart(y + at, value, left);
         }

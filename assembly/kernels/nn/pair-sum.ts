@@ -4,7 +4,7 @@
 // order   no sums
 // alias   none
 // test    test/kernels/pair-sum.test.ts  rtol 1e-6  at 1 to 33 rows of 1 to 65
-import { activate4 } from "../lib/activation";
+import { activate4, MISH, mish4 } from "../lib/activation";
 import { loadPart, storePart } from "../lib/tail";
 
 /** args: start, firstRows, secondRows, columns, activation; first, second, y */
@@ -21,7 +21,8 @@ export function pairSum(args: usize, from: u32, to: u32): void {
     for (let c: u32 = 0; c < columns; c += 4) {
       const at = <usize>c << 2;
       const left = columns - c;
-      storePart(y + at, activate4(kind, f32x4.add(loadPart(first + at, left), loadPart(second + at, left))), left);
+      const sum = f32x4.add(loadPart(first + at, left), loadPart(second + at, left));
+      storePart(y + at, kind == MISH ? mish4(sum) : activate4(kind, sum), left);
     }
     y += stride;
   }
