@@ -15,6 +15,7 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   programs: async () => (await import("./programs.js")).programsSuite,
   dppo: async () => (await import("./dppo.js")).dppoSuite,
   unet: async () => (await import("./unet.js")).unetSuite,
+  "unet-large": async () => (await import("./unet.js")).largeUnetSuite,
   envs: async () => (await import("./envs.js")).envsSuite,
 };
 

@@ -19,5 +19,23 @@ const programs: Readonly<Record<string, (device: Device) => Promise<Built>>> = {
   "W4-unet-train": (device) => cloningProgram(device, robotUnet(), { rows: 128, mflop: robotMflop.train }),
 };
 
+/** The published network of Push-T from keypoints (two observations of 20 numbers, chunks of 16): 65.8 M parameters. */
+function pushtUnet(): ReturnType<typeof createUnet> {
+  return createUnet({
+    actionSize: 2, horizon: 16, conditionWidth: 40, timeSize: 256, channels: 256, multipliers: [1, 2, 4], encoder: "small",
+  });
+}
+
+/** The same for it: 221.5 M of the convolutions, and 4.2 M of the condition encoders, which a chain splits into sums. */
+const pushtMflop = { sample: 443, train: 451.5 };
+
+const largePrograms: Readonly<Record<string, (device: Device) => Promise<Built>>> = {
+  "W4b-pusht-sample": (device) => samplingProgram(device, pushtUnet(), { rows: 50, steps: 100, tunedSteps: 10, mflop: pushtMflop.sample }),
+  "W4b-pusht-train": (device) => cloningProgram(device, pushtUnet(), { rows: 64, mflop: pushtMflop.train }),
+};
+
+/** A suite of its own: half a minute a run. */
+export const largeUnetSuite: Suite = (request) => benchPrograms(largePrograms, request);
+
 /** U-Net policies: the workloads of the targets. */
 export const unetSuite: Suite = (request) => benchPrograms(programs, request);
