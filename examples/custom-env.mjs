@@ -1,5 +1,6 @@
-// An environment of one's own in plain JavaScript: a cart on a line that shall come to rest at the mark. It gets what
-// the built-in ones have: seeds, action chunks, stacked observations, automatic reset, truncation.
+// An environment of one's own in plain JavaScript, and a policy that is fine-tuned in it: a cart on a line that shall come to
+// rest at the mark within 40 steps. `vectorise` gives it what the built-in ones have: seeds, chunks, stacks, resets.
+import { createDevice, DatasetBuilder, dppo, evaluate, pretrain, sourceOf } from "difftune";
 import { PhiloxStream, vectorise } from "difftune/envs";
 
 const cart = {
@@ -10,12 +11,10 @@ const cart = {
   ],
   actions: [{ name: "force", low: -1, high: 1, unit: "N" }],
   create() {
-    let position = 0;
-    let velocity = 0;
+    let [position, velocity] = [0, 0];
     return {
       reset(random) {
-        position = 2 * random.uniform() - 1;
-        velocity = 0;
+        [position, velocity] = [2 * random.uniform() - 1, 0];
         return [position, velocity];
       },
       step([force]) {
@@ -27,29 +26,37 @@ const cart = {
     };
   },
 };
+const device = await createDevice();
+const env = vectorise(cart, { count: 32, maxSteps: 40, actionSteps: 2, seed: 1 });
 
-/** The share of 200 episodes that a policy ends at the mark. A policy writes the actions of one environment. */
-async function successRate(policy) {
-  const env = vectorise(cart, { count: 16, maxSteps: 120, observationSteps: 2, actionSteps: 2, seed: 1 });
-  const result = await env.reset();
-  let finished = 0;
-  let successes = 0;
-  while (finished < 200) {
-    for (let e = 0; e < env.count; e++) policy(result.observations.subarray(e * 4, e * 4 + 4), env.actions.subarray(e * 2, e * 2 + 2));
-    await env.stepChunk(env.actions);
-    for (let e = 0; e < env.count; e++) {
-      if (!result.terminated[e] && !result.truncated[e]) continue;
-      finished += 1;
-      if (env.outcome(e).success) successes += 1;
-    }
+// Demonstrations by a weak spring, which is too slow from afar.
+const builder = new DatasetBuilder(sourceOf(env));
+for (let seed = 0; seed < 40; seed++) {
+  const [single, observations, actions, rewards] = [cart.create(), [], [], []];
+  let seen = single.reset(new PhiloxStream(seed));
+  let answer;
+  for (let step = 0; step < env.maxSteps && answer?.terminated !== true; step++) {
+    const force = -0.5 * seen[0] - 0.7 * seen[1];
+    answer = single.step([force]);
+    observations.push(...seen);
+    actions.push(force);
+    rewards.push(answer.reward);
+    seen = answer.observation;
   }
-  env.close();
-  return successes / finished;
+  const [rows, forces, paid] = [observations, actions, rewards].map((values) => Float32Array.from(values));
+  builder.add({ observations: rows, actions: forces, rewards: paid, seed, success: answer.success, isTerminated: answer.terminated, label: "" });
 }
 
-const noise = new PhiloxStream(0);
-const random = (_observations, actions) => actions.forEach((_, i) => (actions[i] = 2 * noise.uniform() - 1));
-// The observations are oldest first: position and velocity before, then now.
-const spring = ([, , position, velocity], actions) => actions.fill(-1.5 * position - 2 * velocity);
-
-console.log(`random ${await successRate(random)}, spring ${await successRate(spring)}`);
+const network = { kind: "diffusion-mlp", hidden: [32, 32], process: { denoisingSteps: 10 } };
+const cloning = pretrain(device, builder.build(), { network, horizon: 2, epochs: Number(process.env.EPOCHS ?? 100), rate: 3e-3 });
+for await (const { epoch, loss } of cloning) console.log(`epoch ${epoch}: loss ${loss.toFixed(3)}`);
+const pretrained = await cloning.policy();
+const iterations = Number(process.env.ITERATIONS ?? 20);
+const training = dppo(device, pretrained, env, { iterations, steps: 20, tunedSteps: 5, rate: { max: 1e-3, min: 1e-3 }, critic: { hidden: [32, 32, 32] } });
+for await (const { iteration, success } of training) console.log(`iteration ${iteration}: success ${success}`);
+for (const [when, policy] of [["before", pretrained], ["after", await training.policy()]]) {
+  let result;
+  for await (result of evaluate(device, policy, env, { seed: 1000 }));
+  console.log(`${when}: success ${result.success.mean}, ${result.length.mean.toFixed(1)} steps`);
+}
+device.close();
