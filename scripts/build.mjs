@@ -106,8 +106,8 @@ async function buildKernels() {
     compile("assembly/runner/index.ts", "kernels-relaxed.wasm", MEMORY_BASE.kernels, ["simd", "threads", "relaxed-simd"]),
   ]);
   await writeGenerated("kernels-wasm.ts", [
-    `export const plainSimd =\n  ${JSON.stringify(plain)};`,
-    `export const relaxedSimd =\n  ${JSON.stringify(relaxed)};`,
+    `export const plainSimd: string =\n  ${JSON.stringify(plain)};`,
+    `export const relaxedSimd: string =\n  ${JSON.stringify(relaxed)};`,
     "/** Names of the kernels; the index is the op code of the program runner. */",
     `export const operators: readonly string[] = ${JSON.stringify(operators, null, 2)};`,
     "",
@@ -116,7 +116,7 @@ async function buildKernels() {
 
 async function buildPhysics() {
   const bytes = await compile("assembly/envs/index.ts", "physics.wasm", MEMORY_BASE.physics, ["simd", "threads"]);
-  await writeGenerated("physics-wasm.ts", `export const physics =\n  ${JSON.stringify(bytes)};\n`);
+  await writeGenerated("physics-wasm.ts", `export const physics: string =\n  ${JSON.stringify(bytes)};\n`);
 }
 
 async function buildTypes() {

@@ -220,7 +220,8 @@ async function openRun(cell, { folder, device, command }, { method, seed, option
   const isHalf = await access(path.join(folder, "run.json")).then(() => true, () => false);
   if (isHalf) {
     const run = await RunFolder.open(folder, { keep: 0 });
-    const { checkpoint } = await run.resume();
+    const { checkpoint } = await run.readState();
+    await run.goOn(checkpoint);
     return { folder: run, resume: checkpoint === undefined ? {} : { resume: checkpoint.state } };
   }
   // What a kill has left that is no run yet.

@@ -43,7 +43,7 @@ describe("readers by name", () => {
   });
 
   it("there is no reader for another word, nor for another folder", () => {
-    for (const name of ["dppo/vision", "dppo/finetune_iterations_v08", "alignment/network", "alignment/gae", "dppo/schedules", "gae"]) {
+    for (const name of ["dppo/vision", "dppo/finetune_v08", "alignment/network", "alignment/gae", "dppo/schedules", "gae"]) {
       expect(readerOf(name)).toBeUndefined();
     }
   });
