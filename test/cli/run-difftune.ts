@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
 
 const programs = {
@@ -33,7 +34,8 @@ export function difftune(words: readonly string[], { cwd, program = "difftune", 
     child.stdout.setEncoding("utf8").on("data", (text: string) => { output += text; seen(); });
     child.stderr.setEncoding("utf8").on("data", (text: string) => { errors += text; seen(); });
     child.on("error", reject);
-    child.on("close", (code) => { resolve({ code: code ?? -1, output, errors }); });
+    // A process that a signal ended has the code that a shell would tell.
+    child.on("close", (code, signal) => { resolve({ code: code ?? 128 + (signal === null ? 0 : constants.signals[signal]), output, errors }); });
   });
 }
 
