@@ -1,5 +1,6 @@
 import type { Reader } from "./reader.ts";
 import { readActivations } from "./readers/activations.ts";
+import { readChunkReward } from "./readers/chunk-reward.ts";
 import { readDataset } from "./readers/dataset.ts";
 import { readBaselines } from "./readers/baselines.ts";
 import { readFdpp } from "./readers/fdpp.ts";
@@ -33,6 +34,7 @@ const families: Readonly<Record<string, Reader>> = {
     const hasMembers = golden.groups().some((name) => /^member\d+$/.test(name));
     return (hasMembers ? readEnsemble : readPreferences)(golden, device, comparison);
   },
+  "alignment/chunk_reward": readChunkReward,
   "alignment/fdpp": readFdpp,
   "dppo/schedule": readSchedule,
   "dppo/gae": readAdvantages,
