@@ -98,6 +98,34 @@ export {
 } from "./nn/stochastic-mlp.js";
 export { createTrained, freeTrained, recordOptimiserStep, type OptimiserOptions, type Trained } from "./nn/trained.js";
 export { createUnet, type Unet, type UnetOptions } from "./nn/unet.js";
+export {
+  avoidBoxTask,
+  blinded,
+  scriptedAnnotator,
+  selfConsistency,
+  stackAlignmentTask,
+  stackDistanceTask,
+  type Annotator,
+  type AnnotatorNoise,
+  type Answer,
+  type Box,
+  type PreferenceTask,
+  type Query,
+} from "./preference/annotators.js";
+export { chunkRewards, type ChunkTail } from "./preference/chunk-reward.js";
+export { compileExpression, compileFeatures, type Expression, type FeatureMap } from "./preference/expression.js";
+export {
+  encodePair,
+  encodePairHeader,
+  encodeUndo,
+  readPairs,
+  type PairColumns,
+  type PairSource,
+  type PreferenceLabel,
+  type PreferencePair,
+  type StoredPairs,
+} from "./preference/pair-store.js";
+export { disagreement, drawQueries, meanEntropy, type QueryOptions, type QueryStrategy, type SegmentPair, type SegmentPool } from "./preference/queries.js";
 export { chainOf, type ChainOptions, type DenoisingChain } from "./rl/denoising-chain.js";
 export { episodeStatistics, type EpisodeRecord, type EpisodeStatistics } from "./rl/episode-statistics.js";
 export { evaluate, evaluateSchema, type Acting, type EvaluateOptions, type Evaluation, type Failure, type Trajectory } from "./rl/evaluation.js";
