@@ -8,7 +8,7 @@ export interface Expression {
   /** The columns that it reads, in the order of the row. */
   readonly columns: readonly string[];
   /** Its value on one row; `row` of a table is at `row * width`. Refuses a value that is not finite. */
-  evaluate(table: ArrayLike<number>, row?: number): number;
+  readonly evaluate: (table: ArrayLike<number>, row?: number) => number;
 }
 
 /** Longest text of an expression, in characters. */
@@ -120,7 +120,7 @@ export interface FeatureMap {
   /** The expressions, which name the features. */
   readonly names: readonly string[];
   /** Features [rows, D] of a table of states [rows, S]. */
-  compute(states: ArrayLike<number>): Float32Array;
+  readonly compute: (states: ArrayLike<number>) => Float32Array;
 }
 
 /** Compiles the reward features of a task, one expression for each; see {@link compileExpression}. */
