@@ -112,6 +112,14 @@ export {
   type PreferenceTask,
   type Query,
 } from "./preference/annotators.js";
+export {
+  calibrate,
+  preferenceAccuracy,
+  preferenceLoss,
+  rankCorrelation,
+  type Calibration,
+  type ReliabilityBin,
+} from "./preference/calibration.js";
 export { chunkRewards, type ChunkTail } from "./preference/chunk-reward.js";
 export { compileExpression, compileFeatures, type Expression, type FeatureMap } from "./preference/expression.js";
 export {
@@ -126,6 +134,17 @@ export {
   type StoredPairs,
 } from "./preference/pair-store.js";
 export { disagreement, drawQueries, meanEntropy, type QueryOptions, type QueryStrategy, type SegmentPair, type SegmentPool } from "./preference/queries.js";
+export { normaliseReward, RewardModel, rewardMap, type FeatureStatistics, type RewardMap, type RewardModelShape, type RewardScorer } from "./preference/reward-model.js";
+export {
+  featureStatistics,
+  rewardSchema,
+  trainReward,
+  type RewardEvent,
+  type RewardOptions,
+  type RewardPairs,
+  type RewardTraining,
+} from "./preference/reward-training.js";
+export { splitPairs, type SplitPairs } from "./preference/split-pairs.js";
 export { chainOf, type ChainOptions, type DenoisingChain } from "./rl/denoising-chain.js";
 export { episodeStatistics, type EpisodeRecord, type EpisodeStatistics } from "./rl/episode-statistics.js";
 export { evaluate, evaluateSchema, type Acting, type EvaluateOptions, type Evaluation, type Failure, type Trajectory } from "./rl/evaluation.js";

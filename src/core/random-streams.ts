@@ -29,4 +29,6 @@ export const randomStreams = {
   replay: 14,
   /** Remembered decisions that a critic learns from by itself. */
   criticReplay: 15,
+  /** Places of the feature space where a learned reward is kept near 0. */
+  anchor: 16,
 } as const;
