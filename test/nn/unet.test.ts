@@ -115,6 +115,18 @@ test("bits do not depend on the thread count", async () => {
   for (const threads of [2, 4]) expectSameBits(alone, await runNetwork(await deviceFor("wasm", threads), options, 37), `${threads} threads`);
 });
 
+// Counts of the published networks: spec section 4, and the 65.8 M of the Push-T network.
+test.each([
+  ["lift", { actionSize: 7, horizon: 4, conditionWidth: 19, channels: 40 }, 648_615],
+  ["can", { actionSize: 7, horizon: 4, conditionWidth: 23, channels: 40 }, 652_455],
+  ["square", { actionSize: 7, horizon: 4, conditionWidth: 23 }, 1_623_255],
+  ["transport", { actionSize: 14, horizon: 16, conditionWidth: 59 }, 1_681_694],
+  ["one_leg", { actionSize: 10, horizon: 16, conditionWidth: 58, multipliers: [1, 2, 4] }, 6_856_346],
+  ["Push-T", { actionSize: 2, horizon: 16, conditionWidth: 40, timeSize: 256, channels: 256, multipliers: [1, 2, 4], encoder: "small" }, 65_783_298],
+] as const)("the network of %s has as many parameters as the published one", (_, options, count) => {
+  expect(createUnet(options).layout.parameterCount).toBe(count);
+});
+
 test("values of one horizon load at another: 16, 8 and 4 have the same parameters", () => {
   const layouts = [16, 8, 4].map((horizon) => createUnet({ ...small, horizon }).layout);
   const [long, ...shorter] = layouts;
