@@ -40,7 +40,8 @@ export const rewardSchema = v.strictObject({
 });
 
 /** Options of {@link trainReward}, each described in {@link rewardSchema}. */
-export interface RewardOptions extends Omit<v.InferInput<typeof rewardSchema>, "resume"> {
+export interface RewardOptions extends Omit<v.InferInput<typeof rewardSchema>, "statistics" | "resume"> {
+  readonly statistics?: FeatureStatistics;
   readonly resume?: Uint8Array;
 }
 
