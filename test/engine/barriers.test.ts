@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { Device } from "../../src/engine/device.js";
 import type { Tensor } from "../../src/engine/tensor.js";
 import { activation } from "../../src/kernels/nn/activation.js";
+import { columnSum } from "../../src/kernels/nn/columns.js";
 import { deviceFor, testNumbers } from "../kernels/harness.js";
 
 /** One step of a random program: which of five buffers it reads, which it writes, and how it splits them. */
@@ -49,5 +50,59 @@ test("any program gives the bits of one thread on 2 and on 4", async () => {
     const expected = await run(one, program);
     expect(await run(two, program)).toEqual(expected);
     expect(await run(four, program)).toEqual(expected);
+  }), { numRuns: 40 });
+});
+
+/** A step on parts of one buffer, which is where a network's gradients are: a sum over the rows of one into another, or f of it. */
+interface PartStep {
+  readonly from: number;
+  readonly to: number;
+  readonly rows: number;
+  readonly isSum: boolean;
+}
+
+const partLength = 16_384;
+const partCount = 8;
+
+const partSteps = fc.array(
+  fc.record({
+    from: fc.integer({ min: 0, max: partCount - 1 }),
+    to: fc.integer({ min: 0, max: partCount - 1 }),
+    // 256 rows are one unit: one thread adds them, the others go on.
+    rows: fc.constantFrom(1, 4, 64, 256, 256),
+    isSum: fc.boolean(),
+  }),
+  { minLength: 2, maxLength: 40 },
+);
+
+async function runParts(device: Device, program: readonly PartStep[]): Promise<Float32Array[]> {
+  // A launch may not read what it writes, so two buffers take turns.
+  const flats = [0, 1].map((at) => device.tensor([partCount * partLength], { label: `flat ${at}`, data: testNumbers(partCount * partLength, at, 3) }));
+  const part = (turn: number, at: number): Tensor => flats[turn % 2]!.view(at * partLength, [partLength]);
+  using recorded = await device.program("parts", (recorder) => {
+    for (const [turn, { from, to, rows, isSum }] of program.entries()) {
+      const [x, y] = [part(turn, from), part(turn + 1, to)];
+      if (isSum) columnSum(recorder, { x, out: y }, { rows, columns: partLength / rows, scale: 0.3 });
+      else activation(recorder, { x, y }, { rows, columns: partLength / rows, kind: "tanh" });
+    }
+  });
+  recorded.run();
+  recorded.run();
+  const results = await Promise.all(flats.map((flat) => device.read(flat)));
+  for (const flat of flats) device.free(flat);
+  return results;
+}
+
+function bytes(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+test("any program on parts of buffers gives the bits of one thread on 2 and on 4", async () => {
+  const [one, two, four] = await Promise.all([deviceFor("wasm", 1), deviceFor("wasm", 2), deviceFor("wasm", 4)]);
+  await fc.assert(fc.asyncProperty(partSteps, async (program) => {
+    const expected = await runParts(one, program);
+    for (const device of [two, four]) {
+      for (const [at, flat] of (await runParts(device, program)).entries()) expect(Buffer.compare(bytes(flat), bytes(expected[at]!))).toBe(0);
+    }
   }), { numRuns: 40 });
 });

@@ -76,28 +76,28 @@ export function lowerLaunches(
   const table = memory.allocate(tableBytes + argsWords.reduce((sum, words) => sum + words * 4, 0));
   pointers.push(table);
 
-  const resolve = (tensor: Tensor): { pointer: number; base: number; byteLength: number } => {
+  const resolve = (tensor: Tensor): number => {
     if (tensor.storage instanceof TemporaryStorage) {
       const slot = context.slots[tensor.storage.slot];
       if (slot === undefined) throw new DifftuneError("INVARIANT", `Temporary "${tensor.label}" has no slot.`);
-      return { pointer: slot.pointer + tensor.byteOffset, base: slot.pointer, byteLength: tensor.storage.byteLength };
+      return slot.pointer + tensor.byteOffset;
     }
     const pointer = context.pointerOf(tensor);
     if (pointer === undefined) throw new DifftuneError("INVARIANT", `Tensor "${tensor.label}" is of another engine.`);
-    return { pointer, base: pointer - tensor.byteOffset, byteLength: tensor.storage.byteLength };
+    return pointer;
   };
 
   const accessesOf = (launch: RecordedLaunch, params: Record<string, number>, units: number): Access[] =>
     Object.values(launch.spec.buffers).flatMap((buffer, at) => {
       const tensor = launch.tensors[at];
       if (tensor === undefined) return [];
-      const { pointer, base, byteLength } = resolve(tensor);
+      const from = resolve(tensor);
       const writes = buffer.access !== "read";
       // A row-split buffer is compared as the exact range that the launch covers, so that equal ranges and units mean
-      // equal rows; any other as the whole of its storage.
+      // equal rows; any other as the view that the launch was given, whatever its parameters become.
       return buffer.rows === true
-        ? [{ from: pointer, to: pointer + buffer.length(params) * 4, writes, rowUnits: units }]
-        : [{ from: base, to: base + byteLength, writes, rowUnits: 0 }];
+        ? [{ from, to: from + buffer.length(params) * 4, writes, rowUnits: units }]
+        : [{ from, to: from + tensor.byteLength, writes, rowUnits: 0 }];
     });
 
   const header = memory.u32(table, headerBytes / 4);
@@ -139,7 +139,7 @@ export function lowerLaunches(
     };
     writeParams(launch.values);
     for (const [at, tensor] of launch.tensors.entries()) {
-      argsU32[types.length + at] = tensor === undefined ? 0 : resolve(tensor).pointer;
+      argsU32[types.length + at] = tensor === undefined ? 0 : resolve(tensor);
     }
     argsU32[types.length + launch.tensors.length] = variantIndex(launch, context);
     launch.commit = () => {
