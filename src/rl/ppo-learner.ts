@@ -48,7 +48,7 @@ export interface LearnerSetup {
   readonly batchSize: number;
   /** Minibatches whose gradients are added before a step. */
   readonly accumulate: number;
-  /** Transitions that the old log-densities are computed for at once. */
+  /** Transitions that the old log-densities are computed for at once, at most. */
   readonly sliceSize: number;
   readonly targetKl: number | null;
   readonly actorOptimiser: Omit<OptimiserOptions, "rate">;
@@ -224,7 +224,7 @@ export class PpoLearner {
     const rows = steps * E;
     const { critic, actor, rollout, objective } = this;
 
-    const densities = Math.min(sliceSize, objective.densities);
+    const densities = evenSlice(objective.densities, sliceSize);
     const identity = this.#own(device.tensor([objective.densities], {
       label: "identity", dtype: "u32", data: Uint32Array.from({ length: objective.densities }, (_, at) => at),
     }));
@@ -441,7 +441,7 @@ export class PpoLearner {
 
   /** Runs the critic over rows of states, in slices. */
   async #valuing(label: string, states: Tensor, target: Tensor, rows: number, conditionWidth: number): Promise<() => void> {
-    const count = Math.min(this.#setup.sliceSize, rows);
+    const count = evenSlice(rows, this.#setup.sliceSize);
     let moveTo = (_: number): void => undefined;
     const program = await this.#program(label, (recorder) => {
       const state = recorder.temporary([count, conditionWidth], "states");
@@ -455,6 +455,11 @@ export class PpoLearner {
     });
     return () => { slices(rows, count, (offset) => { moveTo(offset); program.run(); }); };
   }
+}
+
+/** The size of slices of at most `most` that cover `total` with the least overlap. */
+function evenSlice(total: number, most: number): number {
+  return Math.ceil(total / Math.ceil(total / most));
 }
 
 /** Covers `total` in runs of `size`; the last one may overlap the one before, whose numbers it repeats. */
