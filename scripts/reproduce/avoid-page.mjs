@@ -64,6 +64,7 @@ const interval = ({ mean: value, low, high }, digits = 1) => `${number(value, di
 const thousands = (value) => (value === undefined ? "–" : value.toLocaleString("en"));
 const duration = (seconds) => (seconds < 120 ? `${seconds.toFixed(0)} s` : seconds < 7200 ? `${(seconds / 60).toFixed(0)} min` : `${(seconds / 3600).toFixed(1)} h`);
 const table = (head, rows) => [`| ${head.join(" | ")} |`, `|${head.map(() => "---").join("|")}|`, ...rows.map((row) => `| ${row.join(" | ")} |`)].join("\n");
+const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 function opening(plan, settings, done, args) {
@@ -81,7 +82,7 @@ It may be stopped and goes on where it was. ${plural(done.size, "cell")} of ${pl
 
 ${table(["", ""], [
     ["engine", engines.join("; ") || "–"],
-    ["training and evaluation", `${duration(total)} in all`],
+    ["training and evaluation", `${duration(total)} in all, wall time of every cell with its pauses`],
     ["seeds of fine-tuning", settings.seeds.join(", ")],
     ["an iteration", `${settings.environments} environments, episodes of 100 steps; ${settings.iterations} iterations, ${Math.min(settings.iterations, settings.studyIterations)} where only a study needs them`],
     ["physics", settings.physics === "arm" ? "the seven joints of the arm, 1 ms" : "the planar model"],
@@ -123,7 +124,8 @@ function summarise(runs) {
     /** Mean success over all iterations: high where learning ends high and is fast. */
     area: successes.length === 0 ? undefined : mean(successes),
     solvedAt: course.find(({ success }) => success !== undefined && success.y >= solved)?.envSteps,
-    secondsEach: mean(runs.map(({ trainSeconds, curve }) => trainSeconds / curve.length)),
+    // The median: a machine that was busy or paused for a while does not count.
+    secondsEach: median(runs.flatMap(({ curve }) => curve.map(({ iterationSeconds }) => iterationSeconds))),
   };
 }
 
