@@ -158,10 +158,7 @@ export class BaselineTraining implements Training<IterationEvent> {
     checkFit(policy, environment);
     this.#policy = policy.withProcess({ minSamplingStd: options.minSamplingStd });
     if (options.resume !== undefined) {
-      this.#resumed = resumeState(options.resume, name, { ...options }, freeOptions);
-      if (JSON.stringify(this.#resumed.policy.options) !== JSON.stringify(this.#policy.options)) {
-        throw new DifftuneError("OPTION", "The checkpoint is of another policy than the one given.", { hint: "Resume with the policy that the run was started with.", path: "resume" });
-      }
+      this.#resumed = resumeState(options.resume, name, this.#policy, { ...options }, freeOptions);
       const { iteration, updates, decisions } = this.#resumed.counters;
       Object.assign(this.#counters, { iteration: iteration ?? 0, updates: updates ?? 0, decisions: decisions ?? 0 });
     }

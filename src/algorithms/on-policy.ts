@@ -97,10 +97,7 @@ export class OnPolicyTraining implements Training<IterationEvent> {
     this.#scripted = scripted;
     const { resume } = recipe.options;
     if (resume !== undefined) {
-      this.#resumed = resumeState(resume, recipe.name, recipe.resolved, freeOptions);
-      if (JSON.stringify(this.#resumed.policy.options) !== JSON.stringify(recipe.policy.options)) {
-        throw new DifftuneError("OPTION", "The checkpoint is of another policy than the one given.", { hint: "Resume with the policy that the run was started with.", path: "resume" });
-      }
+      this.#resumed = resumeState(resume, recipe.name, recipe.policy, recipe.resolved, freeOptions);
       const { iteration, actorSteps, updates, decisions } = this.#resumed.counters;
       this.#counters = { iteration: iteration ?? 0, actorSteps: actorSteps ?? 0, updates: updates ?? 0, decisions: decisions ?? 0 };
     }

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { Breath } from "../core/breath.js";
 import { DifftuneError } from "../core/errors.js";
 import { finiteNumber, oneOf, parseOptions, positiveNumber, wholeNumber } from "../core/options.js";
 import { splitEpisodes, windowsOf, type Windows } from "../data/windows.js";
@@ -111,8 +112,6 @@ export function pretrain(device: Device, dataset: Dataset, options: PretrainOpti
 
 /** Gradient steps whose losses are kept on the device at most. */
 const mostLossSlots = 1024;
-/** After so many milliseconds of work, whoever else waits for this thread is let in. */
-const patience = 50;
 
 class Pretraining implements Training<PretrainEvent> {
   readonly #device: Device;
@@ -185,7 +184,7 @@ class Pretraining implements Training<PretrainEvent> {
     const losses = new LossMean();
     let seconds = 0;
     let resumedAt = performance.now();
-    let letInAt = resumedAt;
+    const breath = new Breath();
     let shuffled: number | undefined;
 
     while (this.#step < steps) {
@@ -222,10 +221,9 @@ class Pretraining implements Training<PretrainEvent> {
         });
         resumedAt = performance.now();
       }
-      if (performance.now() - letInAt > patience) {
+      if (breath.isDue) {
         await cloner.idle();
-        await new Promise((resolve) => setTimeout(resolve, 0));
-        letInAt = performance.now();
+        await breath.take();
       }
     }
   }

@@ -12,9 +12,14 @@ const longestMs = 50;
 export class Breath {
   #last = performance.now();
 
+  /** Whether it is time: for work that must be settled before others are let in. */
+  get isDue(): boolean {
+    return performance.now() - this.#last >= longestMs;
+  }
+
   /** Gives way if it is time. */
   async take(): Promise<void> {
-    if (performance.now() - this.#last < longestMs) return;
+    if (!this.isDue) return;
     await new Promise((resolve) => { setTimeout(resolve, 0); });
     this.#last = performance.now();
   }

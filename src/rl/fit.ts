@@ -16,7 +16,7 @@ export function checkFit(policy: Policy, env: VectorEnvironment): void {
     throw new DifftuneError("OPTION", `The policy does not fit environment "${env.name}": ${name} ${own}, not ${others}.`, {
       hint: name === "actionSteps" || name === "observationSteps"
         ? `Make the environment with ${name}: ${own}.`
-        : "It was trained for another environment.",
+        : "They are of different tasks.",
       path: name,
       expected: others,
       got: own,

@@ -16,6 +16,7 @@ import { createCritic, type Critic, type CriticOptions } from "../nn/critic.js";
 import type { ParameterLayout } from "../nn/parameters.js";
 import { createTrained, type OptimiserOptions, type Trained } from "../nn/trained.js";
 import { createDraws, type Draws } from "./draws.js";
+import { checkFit } from "./fit.js";
 import type { Objective } from "./objective.js";
 import type { PpoModel, Rollout } from "./ppo-update.js";
 import { RolloutCollector, type RolloutRecord } from "./rollout.js";
@@ -167,7 +168,7 @@ export class PpoLearner {
     (tensors) => createDraws(setup.device, tensors, setup.seed),
   ): Promise<PpoLearner> {
     const { device, policy, environment, steps, tunedSteps, seed } = setup;
-    checkEnvironment(policy, environment);
+    checkFit(policy, environment);
     const owned: Tensor[] = [];
     const own = (tensor: Tensor): Tensor => { owned.push(tensor); return tensor; };
     const ownTrained = (trained: Trained): Trained => {
@@ -465,23 +466,4 @@ function evenSlice(total: number, most: number): number {
 /** Covers `total` in runs of `size`; the last one may overlap the one before, whose numbers it repeats. */
 function slices(total: number, size: number, run: (offset: number) => void): void {
   for (let offset = 0; offset < total; offset += size) run(Math.min(offset, total - size));
-}
-
-function checkEnvironment(policy: Policy, environment: VectorEnvironment): void {
-  const { observationNames, actionNames, observationSteps, actionSteps } = policy.options;
-  const expected = { observations: observationNames.length, actions: actionNames.length, observationSteps, actionSteps };
-  const got = {
-    observations: environment.observationSpace.size,
-    actions: environment.actionSpace.size,
-    observationSteps: environment.observationSteps,
-    actionSteps: environment.actionSteps,
-  };
-  for (const name of Object.keys(expected) as (keyof typeof expected)[]) {
-    if (expected[name] === got[name]) continue;
-    throw new DifftuneError("OPTION", `The policy has ${expected[name]} ${name}, environment "${environment.name}" has ${got[name]}.`, {
-      hint: name === "observationSteps" || name === "actionSteps" ? `Make the environment with ${name}: ${expected[name]}.` : "They are of different tasks.",
-      expected,
-      got,
-    });
-  }
 }

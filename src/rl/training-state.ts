@@ -95,10 +95,16 @@ export function floatsOf(state: TrainingState, name: string, length: number): Fl
 }
 
 /**
- * Reads the state to go on from. It must be of the same algorithm and options; those named in `free` may differ, because
- * no number depends on them so far.
+ * Reads the state to go on from. It must be of the same algorithm, kind of policy and options; those named in `free` may
+ * differ, because no number depends on them so far.
  */
-export function resumeState(file: Uint8Array, algorithm: string, options: Readonly<Record<string, unknown>>, free: readonly string[]): TrainingState {
+export function resumeState(
+  file: Uint8Array,
+  algorithm: string,
+  policy: Policy,
+  options: Readonly<Record<string, unknown>>,
+  free: readonly string[],
+): TrainingState {
   const state = decodeTrainingState(file);
   if (state.algorithm !== algorithm) {
     throw new DifftuneError("OPTION", `The checkpoint is of ${state.algorithm}, not of ${algorithm}.`, { path: "resume", expected: algorithm, got: state.algorithm });
@@ -113,6 +119,9 @@ export function resumeState(file: Uint8Array, algorithm: string, options: Readon
         hint: "Resume with the options of the run, or start a new one from its policy.", path: name, expected: state.options[name], got: given[name],
       });
     }
+  }
+  if (JSON.stringify(state.policy.options) !== JSON.stringify(policy.options)) {
+    throw new DifftuneError("OPTION", "The checkpoint is of another policy than the one given.", { hint: "Resume with the policy that the run was started with.", path: "resume" });
   }
   return state;
 }

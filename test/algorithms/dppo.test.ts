@@ -23,7 +23,7 @@ async function finish(training: Training<IterationEvent>): Promise<IterationEven
 function avoidPolicy(seed = 3): Policy {
   return Policy.create({
     observationNames: ["desiredX", "desiredY", "actualX", "actualY"],
-    actionNames: ["dx", "dy"],
+    actionNames: ["incrementX", "incrementY"],
     horizon: 4,
     statistics: {
       observations: { min: [0.2, -0.3, 0.2, -0.3], max: [0.8, 0.5, 0.8, 0.5] },
