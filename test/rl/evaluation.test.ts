@@ -141,8 +141,8 @@ test("a policy made for something else is refused by name", async () => {
   using env = vectorise(fates, { count: 2, maxSteps: 9, actionSteps: 4 });
   await expect(all(Policy.create(options, 1), env, { episodes: 2 })).resolves.toHaveLength(1);
   for (const [change, message] of [
-    [{ actionNames: ["pull"] }, "actions pull, not push. It was trained for another environment."],
-    [{ observationNames: ["y", "x"] }, "observations y, x, not x, y. It was trained"],
+    [{ actionNames: ["pull"] }, "actions pull, not push. They are of different tasks."],
+    [{ observationNames: ["y", "x"] }, "observations y, x, not x, y. They are of"],
     [{ actionSteps: 2 }, "actionSteps 2, not 4. Make the environment with actionSteps: 2."],
   ] as const) {
     await expect(all(Policy.create({ ...options, ...change }, 1), env, {})).rejects.toThrow(`The policy does not fit environment "fates": ${message}`);
