@@ -3,7 +3,7 @@ import type { Tensor } from "../engine/tensor.js";
 import { denoiseMean, denoiseMeanBackward } from "../kernels/diffusion/denoise.js";
 import { gaussianKl, gaussianKlBackwardAdd, type GaussianKlOptions } from "../kernels/diffusion/gaussian-kl.js";
 import { gaussianLogProb, gaussianLogProbBackward } from "../kernels/diffusion/gaussian-log-prob.js";
-import type { Denoiser } from "../nn/denoiser.js";
+import type { Denoiser, DenoiserInputs } from "../nn/denoiser.js";
 import type { DiffusionProcess, ProcessTables } from "./process.js";
 
 /** Transitions of denoising chains, one a row. */
@@ -16,8 +16,6 @@ export interface Transitions {
   readonly to: Tensor;
   /** Executed step of each row, u32 [rows]: n - K' + j. */
   readonly step: Tensor;
-  /** Time of that step as the network is told, u32 [rows]. */
-  readonly time: Tensor;
 }
 
 /** A recorded likelihood of transitions. */
@@ -45,7 +43,7 @@ export function inferLikelihood(
   transitions: Transitions,
   rows: number,
 ): { readonly mean: Tensor; readonly logProb: Tensor } {
-  const prediction = denoiser.infer(program, values, { x: transitions.from, time: transitions.time, state: transitions.state }, rows);
+  const prediction = denoiser.infer(program, values, inputsOf(tables, transitions), rows);
   return recordLogProb(program, denoiser.width, process, tables, prediction, transitions, rows);
 }
 
@@ -61,7 +59,7 @@ export function forwardLikelihood(
   rows: number,
 ): LikelihoodTape {
   const { width } = denoiser;
-  const tape = denoiser.forward(program, values, gradients, { x: transitions.from, time: transitions.time, state: transitions.state }, rows);
+  const tape = denoiser.forward(program, values, gradients, inputsOf(tables, transitions), rows);
   const { mean, logProb } = recordLogProb(program, width, process, tables, tape.output, transitions, rows);
   const deviation = deviationOf(process, tables, transitions, rows, width);
   const references: { readonly reference: Tensor; readonly weight: number }[] = [];
@@ -85,6 +83,11 @@ export function forwardLikelihood(
       tape.backward(dnetwork);
     },
   };
+}
+
+/** What the network is told: rows of one step share its time. */
+function inputsOf(tables: ProcessTables, { from, step, state }: Transitions): DenoiserInputs {
+  return { x: from, time: tables.times, timeIndex: step, state };
 }
 
 /** The deviation of each row: that of its step, at least the floor of likelihoods. */

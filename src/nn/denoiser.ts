@@ -6,8 +6,10 @@ import type { ParameterLayout } from "./parameters.js";
 export interface DenoiserInputs {
   /** Noised chunks [rows, width]. */
   readonly x: Tensor;
-  /** Denoising time of each row, u32 [rows]. */
+  /** Denoising time of each row, u32 [rows]; with `timeIndex`, the u32 list that rows take theirs from. */
   readonly time: Tensor;
+  /** Place in `time` of each row's, u32 [rows]: what depends on the time alone is then computed once for each in the list. */
+  readonly timeIndex?: Tensor | undefined;
   /** Flattened observation stack [rows, conditionWidth]. */
   readonly state: Tensor;
 }

@@ -96,14 +96,14 @@ export class DiffusionMlp implements Denoiser {
 
   infer(program: ProgramRecorder, values: Tensor, inputs: DenoiserInputs, rows: number): Tensor {
     const pass = new Pass(program, this.layout, values);
-    const time = this.#time.infer(pass, inputs.time, rows);
+    const time = this.#time.infer(pass, inputs, rows);
     const state = this.#condition?.infer(pass, inputs.state, rows) ?? inputs.state;
     return this.#trunk.infer(pass, this.#concat(pass, inputs.x, time, state, rows), rows);
   }
 
   forward(program: ProgramRecorder, values: Tensor, gradients: Tensor, inputs: DenoiserInputs, rows: number): DenoiserTape {
     const pass = new Pass(program, this.layout, values, gradients);
-    const timeTape = this.#time.forward(pass, inputs.time, rows);
+    const timeTape = this.#time.forward(pass, inputs, rows);
     const conditionTape = this.#condition?.forward(pass, inputs.state, rows);
     const input = this.#concat(pass, inputs.x, timeTape.output, conditionTape?.output ?? inputs.state, rows);
     const trunkTape = this.#trunk.forward(pass, input, rows);
@@ -116,7 +116,7 @@ export class DiffusionMlp implements Denoiser {
   prepare(program: ProgramRecorder, values: Tensor, state: Tensor, times: Tensor, rows: number): DenoiserSteps {
     const pass = new Pass(program, this.layout, values);
     const stepCount = times.length;
-    const time = this.#time.infer(pass, times, stepCount);
+    const time = this.#time.infer(pass, { time: times }, stepCount);
     const stateFeature = this.#condition?.infer(pass, state, rows) ?? state;
     // The first layer is linear in [x, time, state]: its time part is one bias a step, its state part one addend a row.
     let steps: Tensor | undefined;

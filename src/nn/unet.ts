@@ -203,7 +203,7 @@ export class Unet implements Denoiser {
   infer(program: ProgramRecorder, values: Tensor, inputs: DenoiserInputs, rows: number): Tensor {
     const pass = new Pass(program, this.layout, values);
     const state = this.#condition?.infer(pass, inputs.state, rows) ?? inputs.state;
-    const time = this.#time.infer(pass, inputs.time, rows);
+    const time = this.#time.infer(pass, inputs, rows);
     const { condition } = this.#join(pass, time, state, rows);
     const films = new Map(this.#units.map((unit) => [unit, unit.encoder.forward(pass, condition, rows).output]));
     return this.#record(pass, inputs.x, rows, films).output;
@@ -211,7 +211,7 @@ export class Unet implements Denoiser {
 
   forward(program: ProgramRecorder, values: Tensor, gradients: Tensor, inputs: DenoiserInputs, rows: number): DenoiserTape {
     const pass = new Pass(program, this.layout, values, gradients);
-    const timeTape = this.#time.forward(pass, inputs.time, rows);
+    const timeTape = this.#time.forward(pass, inputs, rows);
     const conditionTape = this.#condition?.forward(pass, inputs.state, rows);
     const { joined, condition } = this.#join(pass, timeTape.output, conditionTape?.output ?? inputs.state, rows);
     const traces = new Map(this.#units.map((unit): [Unit, FilmTrace] => [unit, unit.encoder.forward(pass, condition, rows)]));
@@ -239,7 +239,7 @@ export class Unet implements Denoiser {
   prepare(program: ProgramRecorder, values: Tensor, state: Tensor, times: Tensor, rows: number, range?: StepRange): DenoiserSteps {
     const pass = new Pass(program, this.layout, values);
     const { from, to } = range ?? { from: 0, to: times.length };
-    let time = this.#time.infer(pass, times, times.length);
+    let time = this.#time.infer(pass, { time: times }, times.length);
     let feature = this.#condition?.infer(pass, state, rows) ?? state;
     if (this.#hasSmallEncoders) {
       time = this.#activate(pass, time, times.length, this.#timeSize);

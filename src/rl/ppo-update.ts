@@ -233,7 +233,7 @@ type RolloutChains = Pick<Rollout, "states" | "chains" | "permutation">;
 
 function gatherTransitions(
   program: ProgramRecorder,
-  { denoiser, process, tables, tunedSteps }: PpoModel,
+  { denoiser, process, tunedSteps }: PpoModel,
   rollout: RolloutChains,
   count: number,
   updateForm: "step" | "chain",
@@ -244,11 +244,9 @@ function gatherTransitions(
   const chainIndex = words("batch chain indices");
   const flat = words("batch transitions");
   const step = words("batch steps");
-  const time = words("batch times");
   const gather = ppoGather(program, { permutation: rollout.permutation, rows: row, transitions: chainIndex, flat, steps: step }, {
     count, offset: 0, tunedSteps, firstStep: process.stepCount - tunedSteps, updateForm,
   });
-  rowGather(program, { source: tables.times, index: step, out: time }, { rows: count, width: 1 });
   const state = program.temporary([count, conditionWidth], "batch states");
   rowGather(program, { source: rollout.states, index: row, out: state }, { rows: count, width: conditionWidth });
   const latents = (label: string, base: number): Tensor => {
@@ -258,7 +256,7 @@ function gatherTransitions(
     return out;
   };
   return {
-    transitions: { state, from: latents("batch latents", 0), to: latents("batch next latents", 1), step, time },
+    transitions: { state, from: latents("batch latents", 0), to: latents("batch next latents", 1), step },
     row,
     flat,
     chainIndex,
@@ -365,8 +363,6 @@ export function recordImitated(
   });
   const everyRow = program.constant(Uint32Array.from({ length: rows }, (_, row) => row), "imitated rows", "u32");
   const step = program.constant(Uint32Array.from({ length: rows }, (_, row) => n - tunedSteps + (row % tunedSteps)), "imitated steps", "u32");
-  const time = program.temporary([rows], "imitated times", "u32");
-  rowGather(program, { source: tables.times, index: step, out: time }, { rows, width: 1 });
   const gathered = (source: Tensor, columns: number, label: string, map: RowGatherOptions["map"]): Tensor => {
     const out = program.temporary([rows, columns], label);
     rowGather(program, { source, index: everyRow, out }, { rows, width: columns, ...(map === undefined ? {} : { map }) });
@@ -381,7 +377,6 @@ export function recordImitated(
         from: latents("imitated latents", 0),
         to: latents("imitated next latents", 1),
         step,
-        time,
       },
       rows,
     },

@@ -4,6 +4,8 @@ import { recordSampling } from "../../src/diffusion/sampling.js";
 import type { Device } from "../../src/engine/device.js";
 import type { Tensor } from "../../src/engine/tensor.js";
 import { copyColumns } from "../../src/kernels/nn/columns.js";
+import type { Denoiser } from "../../src/nn/denoiser.js";
+import { createDiffusionMlp } from "../../src/nn/diffusion-mlp.js";
 import { createUnet, type UnetOptions } from "../../src/nn/unet.js";
 import { expectClose } from "../close.js";
 import type { Gradients } from "../reference/mlp.js";
@@ -51,15 +53,19 @@ function inputsOf(options: UnetOptions, rows: number) {
   };
 }
 
-/** Forward and backward pass of a network on a device, with fresh values. */
-async function runNetwork(device: Device, options: UnetOptions, rows: number): Promise<Record<string, Float32Array<ArrayBuffer>>> {
-  const network = createUnet(options);
+/** Forward and backward pass of a denoiser on a device, with fresh values; its times are those of the rows or a list. */
+async function runNetwork(
+  device: Device, options: UnetOptions, rows: number, network: Denoiser = createUnet(options), timesFrom: "rows" | "list" = "rows",
+): Promise<Record<string, Float32Array<ArrayBuffer>>> {
   const given = inputsOf(options, rows);
   const tensors = {
     values: device.tensor([network.layout.length], { data: network.layout.initialValues(3) }),
     gradients: device.tensor([network.layout.length]),
     x: device.tensor([rows, network.width], { data: given.x }),
-    time: device.tensor([rows], { data: given.time, dtype: "u32" }),
+    time: timesFrom === "rows"
+      ? device.tensor([rows], { data: given.time, dtype: "u32" })
+      : device.tensor([20], { data: Uint32Array.from({ length: 20 }, (_, place) => 19 - place), dtype: "u32" }),
+    timeIndex: device.tensor([rows], { data: given.time.map((time) => 19 - time), dtype: "u32" }),
     state: device.tensor([rows, options.conditionWidth], { data: given.state }),
     dy: device.tensor([rows, network.width], { data: given.dy }),
     output: device.tensor([rows, network.width]),
@@ -67,11 +73,12 @@ async function runNetwork(device: Device, options: UnetOptions, rows: number): P
     dState: device.tensor([rows, options.conditionWidth]),
   };
   const { values, gradients, x, time, state } = tensors;
+  const inputs = { x, time, state, timeIndex: timesFrom === "list" ? tensors.timeIndex : undefined };
   const program = await device.program("network", (recorder) => {
     const keep = (src: typeof x, dst: typeof x, columns: number): void => {
       copyColumns(recorder, { src, dst }, { rows, columns, srcStride: columns, srcColumn: 0, dstStride: columns, dstColumn: 0 });
     };
-    const tape = network.forward(recorder, values, gradients, { x, time, state }, rows);
+    const tape = network.forward(recorder, values, gradients, inputs, rows);
     keep(tape.output, tensors.output, network.width);
     const { dx, dState } = tape.backward(tensors.dy, { x: true, state: true });
     keep(dx!, tensors.dx, network.width);
@@ -105,6 +112,22 @@ test.each(forms)("output and gradients equal the float64 twin's on every engine:
     expectClose(got.dState!, dstate, { relative: 2e-5 }, `${engine} dState`);
     for (const { name, offset, length } of layout.parameters) {
       expectClose(got.gradients!.subarray(offset, offset + length), expected.get(name)!, { relative: 2e-5, absolute: 2e-6 * largest }, `${engine} ${name}`);
+    }
+  }
+});
+
+test.each([
+  ["U-Net", createUnet(small)],
+  ["MLP", createDiffusionMlp({ actionSize: 2, horizon: 4, conditionWidth: 5, hidden: [16, 16] })],
+])("times from a list give a %s what times of rows give", async (_, network) => {
+  for (const engine of engines) {
+    const device = await deviceFor(engine);
+    const [own, listed] = [await runNetwork(device, small, 50, network), await runNetwork(device, small, 50, network, "list")];
+    expectSameBits({ output: listed.output! }, { output: own.output! }, `${engine} output`);
+    for (const { name, offset, length } of network.layout.parameters) {
+      const [got, expected] = [listed, own].map(({ gradients }) => gradients!.subarray(offset, offset + length));
+      // The sum over rows of a time is taken before its network instead of after it.
+      expectClose(got!, expected!, { relative: 1e-5, absolute: 2e-6 }, `${engine} ${name}`);
     }
   }
 });

@@ -41,7 +41,7 @@ export const readFdpp: Reader = async (golden, device, comparison) => {
     const [theta, pretrained, old] = [load("theta"), load("theta_pre"), load("theta_old")];
     const gradients = session.zeros(layout.length, "gradients");
     const given = { chain: golden.values("chain"), state: golden.values("cond") };
-    const { transitions, rows } = chainTransitions(session, process.steps, n, width, given);
+    const { transitions, rows } = chainTransitions(session, process.stepCount, n, width, given);
     const advantages = session.floats(golden.values("advantage"), "advantages");
     const clip = { first: setting("eps"), last: setting("eps"), rate: 0 };
     const schedule = session.floats(ppoSchedule(n, clip, setting("g")), "clip schedule");

@@ -119,8 +119,8 @@ async function batchOf(session: Session, group: GoldenFile, model: PpoModel, has
   const state = group.values("in.state");
   const isChain = group.has("in.chains");
   const transitions = isChain
-    ? chainTransitions(session, process.steps, tunedSteps, denoiser.width, { chain: group.values("in.chains"), state }).transitions
-    : rowTransitions(session, process.steps, tunedSteps, {
+    ? chainTransitions(session, process.stepCount, tunedSteps, denoiser.width, { chain: group.values("in.chains"), state }).transitions
+    : rowTransitions(session, process.stepCount, tunedSteps, {
         state, from: group.values("in.chains_prev"), to: group.values("in.chains_next"), j: group.values("in.denoising_inds"),
       });
   const samples = group.shape("in.returns")[0]!;
@@ -160,7 +160,7 @@ async function sampleFrozen(
     recordSampling(program, denoiser, process, tables, tensors, { rows: samples, tunedSteps, isDeterministic: false });
   });
   const drawn = Float64Array.from(await session.read(chain));
-  return chainTransitions(session, process.steps, tunedSteps, denoiser.width, { chain: drawn, state });
+  return chainTransitions(session, process.stepCount, tunedSteps, denoiser.width, { chain: drawn, state });
 }
 
 /** Compares gradients, their norm, and the parameters after one step of a fresh optimiser. */

@@ -72,7 +72,7 @@ async function compareLikelihoods(
   const tunedSteps = one.model_kwargs.ft_denoising_steps!;
   await Session.with(device, async (session) => {
     const tables = session.ownTables(process.tables(device));
-    const { transitions, rows } = chainTransitions(session, process.steps, tunedSteps, denoiser.width, {
+    const { transitions, rows } = chainTransitions(session, process.stepCount, tunedSteps, denoiser.width, {
       chain: group.values("out.chains"),
       state: group.values("in.state"),
     });
@@ -97,7 +97,7 @@ async function compareLikelihoods(
 /** All transitions of chains [B, K' + 1, width] as rows, batch-major, noisiest first. */
 export function chainTransitions(
   session: Session,
-  steps: readonly { readonly timestep: number }[],
+  stepCount: number,
   tunedSteps: number,
   width: number,
   given: { readonly chain: Float64Array; readonly state: Float64Array },
@@ -114,22 +114,21 @@ export function chainTransitions(
     (_, i) => given.state[Math.floor(Math.floor(i / conditionWidth) / tunedSteps) * conditionWidth + (i % conditionWidth)]!,
   );
   const j = Array.from({ length: rows }, (_, r) => r % tunedSteps);
-  return { transitions: rowTransitions(session, steps, tunedSteps, { state, from: fill(0), to: fill(1), j }), rows };
+  return { transitions: rowTransitions(session, stepCount, tunedSteps, { state, from: fill(0), to: fill(1), j }), rows };
 }
 
 /** Given transitions as rows; `j` counts the tuned steps from the noisiest. */
 export function rowTransitions(
   session: Session,
-  steps: readonly { readonly timestep: number }[],
+  stepCount: number,
   tunedSteps: number,
   given: { readonly state: Float64Array; readonly from: Float64Array; readonly to: Float64Array; readonly j: ArrayLike<number> },
 ): Transitions {
-  const executed = Array.from(given.j, (j) => steps.length - tunedSteps + j);
+  const executed = Array.from(given.j, (j) => stepCount - tunedSteps + j);
   return {
     state: session.floats(given.state, "state"),
     from: session.floats(given.from, "from"),
     to: session.floats(given.to, "to"),
     step: session.words(executed, "step"),
-    time: session.words(executed.map((index) => steps[index]!.timestep), "time"),
   };
 }
