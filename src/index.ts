@@ -98,20 +98,7 @@ export {
 } from "./nn/stochastic-mlp.js";
 export { createTrained, freeTrained, recordOptimiserStep, type OptimiserOptions, type Trained } from "./nn/trained.js";
 export { createUnet, type Unet, type UnetOptions } from "./nn/unet.js";
-export {
-  avoidBoxTask,
-  blinded,
-  scriptedAnnotator,
-  selfConsistency,
-  stackAlignmentTask,
-  stackDistanceTask,
-  type Annotator,
-  type AnnotatorNoise,
-  type Answer,
-  type Box,
-  type PreferenceTask,
-  type Query,
-} from "./preference/annotators.js";
+export { blinded, scriptedAnnotator, selfConsistency, type Annotator, type AnnotatorNoise, type Answer, type Query } from "./preference/annotators.js";
 export {
   calibrate,
   preferenceAccuracy,
@@ -133,6 +120,7 @@ export {
   type PreferencePair,
   type StoredPairs,
 } from "./preference/pair-store.js";
+export { avoidBoxTask, compileTask, stackAlignmentTask, stackDistanceTask, taskSchema, type PreferenceTask, type TaskDescription } from "./preference/preference-task.js";
 export { disagreement, drawQueries, meanEntropy, type QueryOptions, type QueryStrategy, type SegmentPair, type SegmentPool } from "./preference/queries.js";
 export { normaliseReward, RewardModel, rewardMap, type FeatureStatistics, type RewardMap, type RewardModelShape, type RewardScorer } from "./preference/reward-model.js";
 export {

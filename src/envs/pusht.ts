@@ -27,7 +27,7 @@ export const pushtSchema = v.pipe(
     endOnSuccess: v.optional(v.boolean("It must be true or false."), true),
     /** Whether an episode is truncated when the T's centre of gravity leaves the canvas; the walls are thin, an agent can press it through. */
     truncateOutside: v.optional(v.boolean("It must be true or false."), false),
-    /** A rectangle that the agent should stay out of, px; entering it is counted, not punished. */
+    /** A rectangle that the agent should stay out of, px; entering it is counted, not punished. An episode's mode is then `avoidedBox` or `enteredBox`. */
     forbiddenBox: v.optional(v.strictObject({ x0: worldPx, y0: worldPx, x1: worldPx, y1: worldPx })),
     /** Where `reach` leads and the distance that counts as there, px. */
     reach: v.optional(
@@ -158,9 +158,11 @@ export class PushT extends BatchEnvironment<PushTSettings> {
     this.batch.checkIndex(index);
     const table = this.result[episode];
     const length = table.get(index, "length");
-    if (table.get(index, "success") === 1) return { success: true, reason: "success", detail: `Success after ${length} steps.` };
+    // With a forbidden box there are two ways of doing the task.
+    const way = this.options.forbiddenBox === undefined ? {} : { mode: table.get(index, "boxSteps") === 0 ? "avoidedBox" : "enteredBox" };
+    if (table.get(index, "success") === 1) return { success: true, reason: "success", detail: `Success after ${length} steps.`, ...way };
     if (this.options.task === "reach") {
-      return { success: false, reason: "outOfSteps", detail: `The point was not reached within ${length} steps.` };
+      return { success: false, reason: "outOfSteps", detail: `The point was not reached within ${length} steps.`, ...way };
     }
     const best = table.get(index, "maxCoverage");
     const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
@@ -171,6 +173,7 @@ export class PushT extends BatchEnvironment<PushTSettings> {
       detail: untouched
         ? `The T was never touched in ${length} steps.`
         : `Best coverage ${percent(best)} of the needed ${percent(this.options.successCoverage)} within ${length} steps.`,
+      ...way,
     };
   }
 

@@ -1,6 +1,7 @@
 import { DifftuneError } from "../core/errors.js";
 import { PhiloxStream } from "../core/philox.js";
 import type { PreferenceLabel, PreferencePair } from "./pair-store.js";
+import type { PreferenceTask } from "./preference-task.js";
 
 /** What an annotator says of two segments: which one is better, that they are equal, or that it cannot tell. */
 export type Answer = PreferenceLabel | "skip";
@@ -32,21 +33,6 @@ export interface AnnotatorNoise {
   readonly leastScore?: number;
   /** Weight of a state by its age: γ^(H − 1 − h). Default 1. */
   readonly recency?: number;
-}
-
-/** A preference that can be written down: what is looked at, and what is better. */
-export interface PreferenceTask {
-  readonly name: string;
-  /** Names of the reward features φ(state). */
-  readonly features: readonly string[];
-  /** Reward features of one state; `row` of a table of raw states. */
-  feature(states: ArrayLike<number>, row: number): readonly number[];
-  /** True score g of one state: higher is better. */
-  score(states: ArrayLike<number>, row: number): number;
-  /** Default width of a tie, in the unit of the score. */
-  readonly tieWidth: number;
-  /** Columns of a raw state. */
-  readonly width: number;
 }
 
 /**
@@ -120,79 +106,4 @@ export function selfConsistency(pairs: readonly PreferencePair[]): number | unde
   const repeats = pairs.filter(({ repeatOf }) => repeatOf !== undefined && labels.has(repeatOf));
   if (repeats.length === 0) return undefined;
   return repeats.filter(({ label, repeatOf }) => labels.get(repeatOf!) === label).length / repeats.length;
-}
-
-/** Places of named columns in a row; an unknown name is refused. */
-function placesOf(columns: readonly string[], names: readonly string[]): readonly number[] {
-  return names.map((name) => {
-    const place = columns.indexOf(name);
-    if (place !== -1) return place;
-    throw new DifftuneError("OPTION", `The states have no column "${name}".`, { hint: `They have ${columns.join(", ")}.`, expected: [...columns], got: name });
-  });
-}
-
-/** A rectangle of the workspace, edges included. */
-export interface Box {
-  readonly x: readonly [number, number];
-  readonly y: readonly [number, number];
-}
-
-/**
- * Push-T with a forbidden box: features are the end-effector's place in [−1, 1]², the score is −1 inside the box and grows with
- * the distance to it, up to 1 at `reach` pixels.
- *
- * @param columns names of a raw state's columns; `agentX` and `agentY` are among them
- */
-export function avoidBoxTask(columns: readonly string[], box: Box, options: { readonly reach?: number; readonly size?: number } = {}): PreferenceTask {
-  const { reach = 150, size = 512 } = options;
-  const [x, y] = placesOf(columns, ["agentX", "agentY"]) as [number, number];
-  const width = columns.length;
-  return {
-    name: "avoid-box", width, features: ["agentX", "agentY"], tieWidth: 0.05,
-    feature: (states, row) => [x, y].map((place) => (2 * states[row * width + place]!) / size - 1),
-    score: (states, row) => {
-      const beyond = (value: number, [low, high]: readonly [number, number]): number => Math.max(low - value, 0, value - high);
-      const [dx, dy] = [beyond(states[row * width + x]!, box.x), beyond(states[row * width + y]!, box.y)];
-      return dx === 0 && dy === 0 ? -1 : Math.min(Math.hypot(dx, dy) / reach, 1);
-    },
-  };
-}
-
-/**
- * Stacking one cube exactly over the other: the score is minus the horizontal distance of their centres, in metres. Features are
- * the way from the red to the green cube and whether the red one is held.
- *
- * @param columns among them `redToGreenX`, `redToGreenY`, `redToGreenZ` and `held`
- */
-export function stackDistanceTask(columns: readonly string[]): PreferenceTask {
-  const names = ["redToGreenX", "redToGreenY", "redToGreenZ", "held"];
-  const places = placesOf(columns, names);
-  const width = columns.length;
-  return {
-    name: "stack-distance", width, features: names, tieWidth: 0.003,
-    feature: (states, row) => places.map((place) => states[row * width + place]!),
-    score: (states, row) => -Math.hypot(states[row * width + places[0]!]!, states[row * width + places[1]!]!),
-  };
-}
-
-/**
- * Stacking with the cubes aligned: the score is minus the angle between them in degrees, 0 to 90 (a half turn counts as none).
- * Features are sine and cosine of twice that angle, the way from red to green, and whether red is held.
- *
- * @param columns those of {@link stackDistanceTask}, and `redYawSin`, `redYawCos`, `greenYawSin`, `greenYawCos`
- */
-export function stackAlignmentTask(columns: readonly string[]): PreferenceTask {
-  const distance = stackDistanceTask(columns);
-  const yaws = placesOf(columns, ["redYawSin", "redYawCos", "greenYawSin", "greenYawCos"]);
-  const width = columns.length;
-  const angle = (states: ArrayLike<number>, row: number): number => {
-    const [redSin, redCos, greenSin, greenCos] = yaws.map((place) => states[row * width + place]!) as [number, number, number, number];
-    return Math.atan2(redSin, redCos) - Math.atan2(greenSin, greenCos);
-  };
-  return {
-    name: "stack-alignment", width, features: ["yawSin2", "yawCos2", ...distance.features], tieWidth: 2,
-    feature: (states, row) => [Math.sin(2 * angle(states, row)), Math.cos(2 * angle(states, row)), ...distance.feature(states, row)],
-    // asin |sin a| folds any angle to 0 … 90 degrees.
-    score: (states, row) => (-180 / Math.PI) * Math.asin(Math.min(1, Math.abs(Math.sin(angle(states, row))))),
-  };
 }

@@ -143,6 +143,7 @@ describe("push-t", () => {
       expect((env.stepFlags[0]! & pushtStepFlags.inBox) !== 0).toBe(isInside);
       expect((env.stepFlags[0]! & pushtStepFlags.overlapsBox) !== 0).toBe(agentX > box.x0 - 15);
       expect(result.running.get(0, "boxSteps")).toBe(inside);
+      expect(env.outcome(0, "running").mode).toBe(inside === 0 ? "avoidedBox" : "enteredBox");
       expect(result.running.get(0, "boxOverlapSteps")).toBe(overlapping);
     }
     expect(inside).toBeGreaterThan(3);

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { PhiloxStream } from "../../src/core/philox.js";
-import { avoidBoxTask, scriptedAnnotator } from "../../src/preference/annotators.js";
+import { scriptedAnnotator } from "../../src/preference/annotators.js";
 import { rankCorrelation } from "../../src/preference/calibration.js";
 import type { PreferencePair } from "../../src/preference/pair-store.js";
+import { avoidBoxTask, compileTask } from "../../src/preference/preference-task.js";
 import { drawQueries } from "../../src/preference/queries.js";
 import { rewardMap } from "../../src/preference/reward-model.js";
 import { featureStatistics, trainReward } from "../../src/preference/reward-training.js";
@@ -12,7 +13,7 @@ import { deviceFor } from "../kernels/harness.js";
 /** The acceptance of the specification (4.4, test 8 of section 11): 1024 scripted pairs of end-effector places, and the map that is learned from them. */
 test("the reward learned from 1024 scripted pairs is low in the forbidden box, high around it, and small where nobody was", async () => {
   const columns = ["agentX", "agentY"];
-  const task = avoidBoxTask(columns, { x: [330, 470], y: [300, 440] });
+  const task = await compileTask(avoidBoxTask({ x0: 330, y0: 300, x1: 470, y1: 440 }), columns);
   // Two routes, one through the box and one past it, as rollouts of a policy take them.
   const random = new PhiloxStream(17);
   const count = 2500;

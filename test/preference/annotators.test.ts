@@ -1,8 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { PhiloxStream } from "../../src/core/philox.js";
-import {
-  avoidBoxTask, blinded, scriptedAnnotator, selfConsistency, stackAlignmentTask, stackDistanceTask, type Annotator, type Answer,
-} from "../../src/preference/annotators.js";
+import { blinded, scriptedAnnotator, selfConsistency, type Annotator, type Answer } from "../../src/preference/annotators.js";
 import type { PreferencePair } from "../../src/preference/pair-store.js";
 
 /** A state is its own score. */
@@ -87,36 +84,4 @@ test("self-consistency is the share of repeated pairs that were labelled alike",
   expect(selfConsistency(first)).toBeUndefined();
   // The last one repeats a pair that was taken back.
   expect(selfConsistency([...first, pair(3, 1, 0), pair(4, 1, 1), pair(5, -1, 2), pair(6, 0, 77)])).toBeCloseTo(2 / 3, 12);
-});
-
-describe("the tasks of the specification", () => {
-  test("the forbidden box scores −1 inside, and the distance outside up to 1", () => {
-    const task = avoidBoxTask(["blockX", "agentX", "agentY"], { x: [330, 470], y: [300, 440] });
-    const states = [0, 400, 400, 0, 330, 440, 0, 300, 260, 0, 470, 450, 0, 0, 0];
-    expect(Array.from({ length: 5 }, (_, row) => task.score(states, row))).toEqual([-1, -1, 50 / 150, 10 / 150, 1]);
-    expect(task.feature(states, 4)).toEqual([-1, -1]);
-    expect(task.feature([0, 512, 256], 0)).toEqual([1, 0]);
-    expect(() => avoidBoxTask(["x"], { x: [0, 1], y: [0, 1] })).toThrow(/agentX/);
-  });
-
-  const columns = ["redToGreenX", "redToGreenY", "redToGreenZ", "held", "redYawSin", "redYawCos", "greenYawSin", "greenYawCos"];
-
-  test("stacking distance is horizontal", () => {
-    const task = stackDistanceTask(columns);
-    expect(task.score([3, 4, 100, 1, 0, 1, 0, 1], 0)).toBe(-5);
-    expect(task.feature([3, 4, 100, 1, 0, 1, 0, 1], 0)).toEqual([3, 4, 100, 1]);
-  });
-
-  test("alignment is folded to 0 … 90 degrees, whatever the turns", () => {
-    const task = stackAlignmentTask(columns);
-    const random = new PhiloxStream(3);
-    for (let turn = 0; turn < 200; turn++) {
-      const [red, green] = [(random.uniform() - 0.5) * 20, (random.uniform() - 0.5) * 20];
-      const state = [0.1, 0.2, 0.3, 1, Math.sin(red), Math.cos(red), Math.sin(green), Math.cos(green)];
-      const difference = ((((red - green) * 180) / Math.PI) % 180 + 180) % 180;
-      expect(task.score(state, 0)).toBeCloseTo(-Math.min(difference, 180 - difference), 5);
-      expect(task.feature(state, 0)[0]).toBeCloseTo(Math.sin(2 * (red - green)), 9);
-      expect(task.feature(state, 0)).toHaveLength(task.features.length);
-    }
-  });
 });
