@@ -132,6 +132,7 @@ export {
   type RewardPairs,
   type RewardTraining,
 } from "./preference/reward-training.js";
+export { openStateReward, type ScoreStates, type StateReward, type StateRewardSource } from "./preference/state-reward.js";
 export { splitPairs, type SplitPairs } from "./preference/split-pairs.js";
 export { chainOf, type ChainOptions, type DenoisingChain } from "./rl/denoising-chain.js";
 export { episodeStatistics, type EpisodeRecord, type EpisodeStatistics } from "./rl/episode-statistics.js";
