@@ -132,12 +132,15 @@ export {
   type RewardPairs,
   type RewardTraining,
 } from "./preference/reward-training.js";
-export { openStateReward, type ScoreStates, type StateReward, type StateRewardSource } from "./preference/state-reward.js";
+export { labelByScript, type ScriptedLabelOptions, type ScriptedPair } from "./preference/scripted-labels.js";
+export { Segments, type UnlabelledPair } from "./preference/segments.js";
 export { splitPairs, type SplitPairs } from "./preference/split-pairs.js";
+export { openStateReward, type ScoreStates, type StateReward, type StateRewardSource } from "./preference/state-reward.js";
 export { chainOf, type ChainOptions, type DenoisingChain } from "./rl/denoising-chain.js";
 export { episodeStatistics, type EpisodeRecord, type EpisodeStatistics } from "./rl/episode-statistics.js";
 export { evaluate, evaluateSchema, type Acting, type EvaluateOptions, type Evaluation, type Failure, type Trajectory } from "./rl/evaluation.js";
 export { ppoUpdateStatistics, recordMinibatch, recordPpoLoss, type PpoModel, type PpoOptions, type Rollout } from "./rl/ppo-update.js";
+export { recordRollouts, rolloutSchema, type RolloutOptions } from "./rl/recorded-rollouts.js";
 export { decodeTrainingState, encodeTrainingState, type TrainingState } from "./rl/training-state.js";
 export type { IterationEvent, IterationSeconds, Training } from "./rl/training.js";
 export { recordUpdateStep, type UpdateStep, type UpdateStepTensors } from "./rl/update-step.js";
