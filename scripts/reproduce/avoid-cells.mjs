@@ -29,6 +29,7 @@ export const studies = {
   floor: "Floor of the sampling noise (figure A3)",
   discount: "Denoising discount (figure A2)",
   demonstrations: "Number of demonstrations (figure A5)",
+  decay: "A rate that falls (not in the paper)",
 };
 
 /** Steps of an episode. */
@@ -67,6 +68,9 @@ export const sweeps = {
   demonstrations: { demonstrations: [10, 40, 80] },
 };
 
+/** Where the rate of DPPO ends that falls along a half cosine; the usual one stays at 1e-4. */
+const lastRate = 1e-5;
+
 /**
  * The cells of some settings, in an order in which each comes after those it needs, and which of them belong to the
  * comparison and to each study. Kinds of cells:
@@ -90,11 +94,11 @@ export function planOf(settings) {
     const id = `pretrain/${[set, network, ...named({ chunk, demonstrations: wanted })].join("-")}`;
     return add({ id, kind: "pretrain", set, network, chunk, demonstrations, hidden, epochs, episodes, physics });
   };
-  const finetune = (set, method, seed, changes) => {
+  const finetune = (set, method, seed, changes, length = studyIterations) => {
     const all = { ...usual, ...changes };
     const base = pretrain(set, methods[method].network, all);
     const id = changes === undefined ? `${set}/${method}/seed-${seed}` : `studies/${[set, method, ...named(changes)].join("-")}/seed-${seed}`;
-    return add({ id, kind: "finetune", set, method, seed, base, ...all, iterations: changes === undefined ? iterations : studyIterations, environments, episodes, physics });
+    return add({ id, kind: "finetune", set, method, seed, base, ...all, iterations: changes === undefined ? iterations : length, environments, episodes, physics });
   };
 
   // Seed by seed, so that what is there early covers all sets.
@@ -128,6 +132,11 @@ export function planOf(settings) {
     floor: () => sweep("floor", best),
     discount: () => sweep("discount", best),
     demonstrations: () => sweep("demonstrations", [...best, ...rivals]),
+    // What the end of a run does shows only in whole ones.
+    decay: () => chosen(["dppo-10", "dppo-20"]).flatMap((method) => [undefined, { lastRate }].flatMap((changes) => seeds.map((seed) => {
+      const [first] = settings.sets;
+      return { set: first, method, seed, isFalling: changes !== undefined, id: finetune(first, method, seed, changes, iterations) };
+    }))),
   };
   const chosenStudies = Object.fromEntries(settings.studies.map((study) => [study, makers[study]()]));
   return { cells: inOrder([...cells.values()]), comparison, studies: chosenStudies };

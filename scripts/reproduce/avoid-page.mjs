@@ -12,6 +12,8 @@ import { optionsOf } from "./avoid-recipes.mjs";
 
 /** Success that counts as solved, in the column of speed. */
 const solved = 0.9;
+/** Iterations at the end of a run in which it is seen whether it stays there. */
+const lateIterations = 10;
 const networkTitles = { diffusion: "diffusion", gaussian: "Gaussian", gmm: "mixture" };
 
 /** Writes `avoid.md` and its figures; gives the path of the page. */
@@ -336,4 +338,30 @@ ${table(["", ...names.map((method) => methods[method].title)], kinds.map((kind) 
     short: "demonstrations", long: "by the number of demonstrations",
     text: "Policies that were pre-trained on fewer or more demonstrations.",
   }),
+  decay: (members, done, figures, study) => {
+    const found = members.flatMap((member) => (done.has(member.id) ? [{ ...member, run: done.get(member.id) }] : []));
+    if (!found.some(({ isFalling }) => isFalling)) return undefined;
+    const [{ set }] = found;
+    const kinds = [...new Set(found.map(({ method }) => method))].flatMap((method) => [false, true].map((isFalling) => ({
+      method, isFalling, runs: found.filter((member) => member.method === method && member.isFalling === isFalling).map(({ run }) => run),
+    }))).filter(({ runs }) => runs.length > 0);
+    const words = (isFalling) => (isFalling ? "1e-4 to 1e-5" : "1e-4");
+    const drawn = [...new Set(kinds.map(({ method }) => method))].map((method) => figures.show(`${study}-${method}`, `${set}, ${methods[method].title}: success by environment steps, by the rate`, lineChart, {
+      title: `${set}: ${methods[method].title}`, subtitle: "success", xLabel: "environment steps",
+      series: kinds.filter((kind) => kind.method === method).map(({ isFalling, runs }) => ({ name: `rate ${words(isFalling)}`, points: pointsOf(summarise(runs).course, "success") })),
+    }));
+    const rows = kinds.map(({ method, isFalling, runs }) => {
+      const { deterministic, stochastic, solvedAt, area } = summarise(runs);
+      const lowest = Math.min(...runs.flatMap(({ curve }) => curve.slice(-lateIterations).flatMap(({ success }) => success ?? [])));
+      return [methods[method].title, words(isFalling), runs.length, share(deterministic.success), share(stochastic.success), interval(deterministic.returns), number(lowest, 2), thousands(solvedAt), number(area, 2)];
+    });
+    return `## ${studies[study]}
+
+A constant rate lets a run that has long succeeded fall off its edge: the fastest ways pass close to the cylinders. Here the rate falls
+to a tenth along a half cosine instead. Data set ${set}.
+
+${drawn.join("\n")}
+
+${table(["method", "rate", "seeds", "success", "with exploration noise", "return", `lowest of the last ${lateIterations} iterations`, `steps to ${solved}`, "mean success of the run"], rows)}`;
+  },
 };

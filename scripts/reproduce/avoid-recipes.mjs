@@ -31,7 +31,7 @@ export function chunksOf(chunk) {
 }
 
 /** Options of `dppo` or `ppo`. An epoch has as many minibatches with longer chunks, of which a rollout holds fewer. */
-function finetuneOptions({ method, chunk, seed, iterations, discount, floor }) {
+function finetuneOptions({ method, chunk, seed, iterations, discount, floor, lastRate }) {
   const { algorithm, tunedSteps, densityClamp } = methods[method];
   const share = usual.chunk / chunk;
   return {
@@ -39,7 +39,7 @@ function finetuneOptions({ method, chunk, seed, iterations, discount, floor }) {
     steps: chunksOf(chunk),
     seed,
     ...(algorithm === "dppo"
-      ? { tunedSteps, batchSize: Math.round(6250 * share), epochs: 5, ...constantRate(1e-4), denoisingDiscount: discount, minSamplingStd: floor }
+      ? { tunedSteps, batchSize: Math.round(6250 * share), epochs: 5, ...(lastRate === undefined ? constantRate(1e-4) : { rate: { max: 1e-4, min: lastRate, warmup: 0, cycle: iterations } }), denoisingDiscount: discount, minSamplingStd: floor }
       : { batchSize: Math.round(625 * share), epochs: 10, ...constantRate(3e-5), densityClamp }),
   };
 }

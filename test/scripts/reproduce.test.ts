@@ -49,15 +49,15 @@ describe("the cells of the comparison on Avoid", () => {
 
 describe("npm run reproduce", { timeout: 300_000 }, () => {
   beforeAll(expectBuilt);
-  const tiny = ["--only", "M1", "--methods", "dppo-3,gaussian", "--seeds", "1", "--hidden", "8,8,8", "--epochs", "2", "--episodes", "4", "--environments", "4", "--physics", "planar", "--engine", "wasm", "--threads", "1"];
+  const tiny = ["--only", "M1", "--methods", "dppo-10,gaussian", "--seeds", "1", "--hidden", "8,8,8", "--epochs", "2", "--episodes", "4", "--environments", "4", "--physics", "planar", "--engine", "wasm", "--threads", "1"];
 
   test("runs every cell, writes the page, and runs nothing twice", async () => {
     const folder = await mkdtemp(path.join(tmpdir(), "difftune-reproduce-"));
-    const args = [...tiny, "--studies", "exploration,refinement,robustness", "--iterations", "2", "--out", path.join(folder, "cells"), "--results", path.join(folder, "results")];
+    const args = [...tiny, "--studies", "exploration,refinement,robustness,decay", "--iterations", "2", "--out", path.join(folder, "cells"), "--results", path.join(folder, "results")];
     const first = await run(args);
-    expect(first.stderr).toContain("[9/9]");
+    expect(first.stderr).toContain("[10/10]");
     const page = await readFile(path.join(folder, "results/avoid.md"), "utf8");
-    for (const words of ["9 cells of 9 are done", "WASM", "| M1 | diffusion |", "DPPO, K' = 3 | 1 |", "Gaussian | 1 |", "noise 0.4", "wide starts", "How the episodes after fine-tuning ended"]) {
+    for (const words of ["10 cells of 10 are done", "WASM", "| M1 | diffusion |", "DPPO, K' = 10 | 1 |", "DPPO, K' = 10 | 1e-4 to 1e-5 | 1 |", "Gaussian | 1 |", "noise 0.4", "wide starts", "How the episodes after fine-tuning ended"]) {
       expect(page).toContain(words);
     }
     expect(page).not.toMatch(/undefined|NaN|Infinity/);
