@@ -36,10 +36,13 @@ export function seriesInk(index: number): Ink {
   return seriesInks[index % seriesInks.length]!;
 }
 
-/** Attributes of an SVG element. `fill` and `stroke` are names of {@link inks}; what is undefined is left out. */
+/** A colour that is the same on light and on dark ground: one that stands for a number. */
+export type FixedColour = `#${string}`;
+
+/** Attributes of an SVG element. `fill` and `stroke` are names of {@link inks}, or fixed; what is undefined is left out. */
 export interface Attributes {
-  readonly fill?: Ink | "none" | undefined;
-  readonly stroke?: Ink | "none" | undefined;
+  readonly fill?: Ink | FixedColour | "none" | undefined;
+  readonly stroke?: Ink | FixedColour | "none" | undefined;
   readonly [name: string]: string | number | undefined;
 }
 
@@ -62,7 +65,7 @@ export function coordinate(value: number): string {
  */
 export function element(name: string, attributes: Attributes, ...children: readonly string[]): string {
   const { fill, stroke, class: own, ...others } = attributes;
-  const classes = [own, ...[["f", fill], ["s", stroke]].filter(([, ink]) => ink !== undefined && ink !== "none").map(([kind, ink]) => `${kind}-${ink}`)];
+  const classes = [own, ...[["f", fill], ["s", stroke]].filter(([, ink]) => ink !== undefined && isInk(ink)).map(([kind, ink]) => `${kind}-${ink}`)];
   const all: Record<string, string | number | undefined> = {
     class: classes.filter((word) => word !== undefined).join(" ") || undefined,
     fill: lightColour(fill),
@@ -76,8 +79,12 @@ export function element(name: string, attributes: Attributes, ...children: reado
   return children.length === 0 ? `${markup}/>` : `${markup}>${children.join("")}</${name}>`;
 }
 
-function lightColour(ink: Ink | "none" | undefined): string | undefined {
-  return ink === undefined || ink === "none" ? ink : inks[ink][0];
+function isInk(colour: string): colour is Ink {
+  return Object.hasOwn(inks, colour);
+}
+
+function lightColour(colour: string | undefined): string | undefined {
+  return colour !== undefined && isInk(colour) ? inks[colour][0] : colour;
 }
 
 /** A line of text in a chart. */
