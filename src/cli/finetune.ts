@@ -18,7 +18,7 @@ import { isQuietChild, runQuietly } from "./quiet-child.js";
 import { formatSeconds, Pace, Reporter } from "./reporter.js";
 import { readRunDescription, type RunFolder } from "./run-folder.js";
 import { openRun, runOptions } from "./run-options.js";
-import { runTraining, type EventReader } from "./training-run.js";
+import { endedBy, runTraining, type EventReader } from "./training-run.js";
 
 function reader(pace: Pace): EventReader<IterationEvent> {
   return {
@@ -132,9 +132,7 @@ export function finetuneCommand(methods: readonly FinetuneMethod[]): Command {
         ]);
         return exitCodes.done;
       } catch (error) {
-        if (!interruption.isEcho(error)) throw error;
-        reporter.note(`Go on by: difftune finetune --resume ${run.folder}`);
-        return exitCodes.interrupted;
+        return endedBy(error, { command: "finetune", run, reporter, interruption });
       } finally {
         await run.close();
       }

@@ -1,6 +1,6 @@
 import { exitCodes } from "./command.js";
 import { DifftuneError } from "../core/errors.js";
-import { isQuietChild, type ParentMessage } from "./quiet-child.js";
+import { isQuietChild, type ChildMessage, type ParentMessage } from "./quiet-child.js";
 
 /**
  * Ctrl-C while a command works: the first aborts {@link signal}, so that the command saves what it has; a second one ends the
@@ -17,7 +17,7 @@ export class Interruption implements Disposable {
       // A terminal interrupts parent and child, `kill` only the one it names: the parent's word counts, once.
       process.on("SIGINT", ignore).on("message", this.#onMessage).on("disconnect", this.#stop);
       process.channel?.unref();
-      process.send?.({ catches: true });
+      process.send?.({ catches: true } satisfies ChildMessage);
     } else {
       process.on("SIGINT", this.#stop);
     }

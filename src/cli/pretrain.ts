@@ -17,7 +17,7 @@ import { formatSeconds, Pace, Reporter } from "./reporter.js";
 import { readRunDescription } from "./run-folder.js";
 import { openRun, runOptions } from "./run-options.js";
 import { samplePicture } from "./sample-picture.js";
-import { runTraining, type EventReader } from "./training-run.js";
+import { endedBy, runTraining, type EventReader } from "./training-run.js";
 
 const presetNames = Object.keys(pretrainPresets);
 
@@ -120,8 +120,7 @@ export const pretrainCommand: Command = {
       ]);
       return exitCodes.done;
     } catch (error) {
-      if (!interruption.isEcho(error)) throw error;
-      return exitCodes.interrupted;
+      return endedBy(error, { command: "pretrain", run, reporter, interruption });
     } finally {
       await run.close();
     }

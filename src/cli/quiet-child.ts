@@ -23,10 +23,26 @@ export interface ParentMessage {
   readonly stop: boolean;
 }
 
+/** What a child tells its parent: that it catches interruptions itself, or what is to be run in its place once it has ended. */
+export type ChildMessage = { readonly catches: true } | { readonly goOn: readonly string[] };
+
+/** Has the parent run this program again, with these words, as soon as this process has ended. */
+export function askToGoOn(words: readonly string[]): void {
+  process.send?.({ goOn: words } satisfies ChildMessage);
+}
+
 /** Runs this same command line again in a child process whose error stream is passed on without Dawn's noise. */
-export function runQuietly(): Promise<number> {
+export async function runQuietly(): Promise<number> {
+  for (let words = process.argv.slice(2); ;) {
+    const { code, next } = await runChild(words);
+    if (next === undefined) return code;
+    words = [...next];
+  }
+}
+
+function runChild(words: readonly string[]): Promise<{ readonly code: number; readonly next: readonly string[] | undefined }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+    const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, ...words], {
       env: { ...process.env, [childVariable]: process.stderr.isTTY ? "watched" : "unwatched" },
       stdio: ["inherit", "inherit", "pipe", "ipc"],
     });
@@ -41,21 +57,26 @@ export function runQuietly(): Promise<number> {
     // A child that catches interruptions is told once to stop, and ended the second time; any other has the signal as it is.
     let isCatching = false;
     let isStopping = false;
-    child.on("message", () => { isCatching = true; });
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      process.on(signal, () => {
-        if (!isCatching) child.kill(signal);
-        else if (isStopping) {
-          child.kill("SIGKILL");
-          process.exit(exitCodes.interrupted);
-        } else child.send({ stop: true } satisfies ParentMessage, () => undefined);
-        isStopping = isCatching;
-      });
-    }
+    let next: readonly string[] | undefined;
+    child.on("message", (message: ChildMessage) => {
+      if ("goOn" in message) next = message.goOn;
+      else isCatching = true;
+    });
+    const interrupt = (signal: NodeJS.Signals): void => {
+      if (!isCatching) child.kill(signal);
+      else if (isStopping) {
+        child.kill("SIGKILL");
+        process.exit(exitCodes.interrupted);
+      } else child.send({ stop: true } satisfies ParentMessage, () => undefined);
+      isStopping = isCatching;
+    };
+    const signals = ["SIGINT", "SIGTERM"] as const;
+    for (const signal of signals) process.on(signal, interrupt);
     child.on("error", reject);
     child.on("close", (code, signal) => {
+      for (const each of signals) process.off(each, interrupt);
       process.stderr.write(held);
-      resolve(signal === null ? (code ?? 1) : 128 + constants.signals[signal]);
+      resolve({ code: signal === null ? (code ?? 1) : 128 + constants.signals[signal], next: isStopping ? undefined : next });
     });
   });
 }

@@ -4,22 +4,23 @@ import { formatPairs, printError, printLine } from "./terminal.js";
 
 /** What a command says while it works: to a program one JSON object a line, to a person a line of progress and a summary. */
 export class Reporter {
-  readonly #isJson: boolean;
+  /** Whether a program listens. */
+  readonly isJson: boolean;
   readonly #progress = new ProgressLine();
   #last: string | undefined;
 
   constructor(isJson: boolean) {
-    this.#isJson = isJson;
+    this.isJson = isJson;
   }
 
   /** Something that happened; for programs only. */
   event(record: RunRecord): void {
-    if (this.#isJson) process.stdout.write(encodeRecord(record));
+    if (this.isJson) process.stdout.write(encodeRecord(record));
   }
 
   /** How far it is; for people only. */
   progress(text: string): void {
-    if (this.#isJson) return;
+    if (this.isJson) return;
     this.#last = text;
     this.#progress.show(text);
   }
@@ -40,7 +41,7 @@ export class Reporter {
   summary(record: RunRecord, pairs: readonly (readonly [name: string, value: string])[]): void {
     this.endProgress();
     this.event(record);
-    if (!this.#isJson) printLine(formatPairs(pairs));
+    if (!this.isJson) printLine(formatPairs(pairs));
   }
 }
 

@@ -125,6 +125,7 @@ export class RunFolder {
   #logBytes: number;
   #events: FileHandle | undefined;
   #best: readonly [number, number] | undefined;
+  #hasCheckpoint = false;
 
   private constructor(folder: string, description: RunDescription, lock: FolderLock, log: FileHandle, logBytes: number, records: readonly RunRecord[], options: RunFolderOptions) {
     this.folder = folder;
@@ -164,6 +165,11 @@ export class RunFolder {
   /** What was logged so far. */
   get records(): readonly RunRecord[] {
     return this.#records;
+  }
+
+  /** Whether a checkpoint was kept since the folder was opened. */
+  get hasCheckpoint(): boolean {
+    return this.#hasCheckpoint;
   }
 
   /** The path of a file of this run. */
@@ -279,6 +285,7 @@ export class RunFolder {
     }
     if (this.#options.keep > 0) await shareAtomically(last, this.#at(parts.checkpoints, numberedName(place.iteration)));
     await this.#prune();
+    this.#hasCheckpoint = true;
     return isBest;
   }
 

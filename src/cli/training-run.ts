@@ -1,7 +1,9 @@
 import { DifftuneError } from "../core/errors.js";
 import type { Policy } from "../diffusion/policy.js";
 import type { Training } from "../rl/training.js";
+import { exitCodes } from "./command.js";
 import type { Interruption } from "./interruption.js";
+import { askToGoOn } from "./quiet-child.js";
 import type { Reporter } from "./reporter.js";
 import type { RunFolder } from "./run-folder.js";
 
@@ -86,4 +88,26 @@ export async function runTraining<Event extends object>(task: TrainingRun<Event>
     training.close();
     reporter.endProgress();
   }
+}
+
+/**
+ * How a command that trains ends by an error: interrupted; or to be gone on with on a new device, where the device was lost
+ * and something was kept since this process began, which is then no loop without end; or by the error itself.
+ *
+ * @param command its name
+ * @returns the exit code
+ */
+export function endedBy(
+  error: unknown,
+  { command, run, reporter, interruption }: { readonly command: string } & Pick<TrainingRun<never>, "run" | "reporter" | "interruption">,
+): number {
+  const again = ["--resume", run.folder];
+  if (interruption.isEcho(error)) {
+    reporter.note(`Go on by: difftune ${[command, ...again].join(" ")}`);
+    return exitCodes.interrupted;
+  }
+  if (!(error instanceof DifftuneError) || error.code !== "DEVICE_LOST" || !run.hasCheckpoint || interruption.signal.aborted) throw error;
+  reporter.note(`${error.message} The run goes on with a new device.`);
+  askToGoOn([command, ...again, ...(reporter.isJson ? ["--json"] : [])]);
+  return exitCodes.failed;
 }

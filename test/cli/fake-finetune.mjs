@@ -1,6 +1,7 @@
 /**
  * The command line with one method of fine-tuning that only counts: every 20 ms an iteration, its state the number of them.
- * What is tested is what is around a training: events, folders, interruptions. Options: iterations, failAt, jitter.
+ * What is tested is what is around a training: events, folders, interruptions. Options: iterations,
+ * failAt, and loseAt, where the device is lost: in a run that began anew, or with `loseAgain` in a resumed one too.
  */
 import { setTimeout as wait } from "node:timers/promises";
 import * as v from "valibot";
@@ -13,6 +14,8 @@ const schema = v.strictObject({
   iterations: v.optional(v.pipe(v.number(), v.description("How many.")), 5),
   gamma: v.optional(v.number(), 0.5),
   failAt: v.optional(v.number()),
+  loseAt: v.optional(v.number()),
+  loseAgain: v.optional(v.boolean(), false),
   seed: v.optional(v.number(), 0),
   signal: v.optional(v.instance(AbortSignal)),
   resume: v.optional(v.instance(Uint8Array)),
@@ -33,10 +36,11 @@ class Counting {
   }
 
   async *[Symbol.asyncIterator]() {
-    const { iterations, signal, failAt } = this.#options;
+    const { iterations, signal, failAt, resume, loseAt, loseAgain } = this.#options;
     while (this.#count < iterations) {
       if (signal.aborted) throw new DifftuneError("CANCELLED", "Stopped.");
       if (this.#count === failAt) throw new DifftuneError("DIVERGENCE", `The loss is NaN in iteration ${this.#count}.`);
+      if (this.#count === loseAt && (loseAgain || resume === undefined)) throw new DifftuneError("DEVICE_LOST", "The device was lost.");
       await wait(20);
       const iteration = this.#count++;
       yield Object.freeze({ iteration, iterations, mode: "train", envSteps: 100 * iteration, episodes: 1, success: iteration / 100, envStepsPerSecond: 5000, iterationSeconds: 0.02, seconds: { denoise: 0, physics: 0, advantage: 0, update: 0 } });

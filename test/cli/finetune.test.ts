@@ -56,6 +56,21 @@ describe("difftune finetune", () => {
     expect(jsonLines(output).map(({ event }) => event)).toEqual(["iteration", "iteration", "iteration", "done"]);
   });
 
+  test("goes on with a new device when its own is lost", async () => {
+    const { code, output, errors } = await finetune(["--policy", "base.safetensors", "--out", "run", "--lose-at", "3", "--json"]);
+    expect({ code, events: jsonLines(output).map(({ event }) => event) }).toEqual({ code: 0, events: [...Array<string>(5).fill("iteration"), "done"] });
+    expect(errors).toMatch(/The device was lost\. The run goes on with a new device\.\nGoing on from the checkpoint at 2\./);
+    expect(await iterations("run")).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test("fails where a device is lost again before anything new was kept", async () => {
+    const { code, errors } = await finetune(["--policy", "base.safetensors", "--out", "run", "--lose-at", "3", "--lose-again"]);
+    expect(code).toBe(1);
+    expect(errors.match(/goes on with a new device/g)).toHaveLength(1);
+    expect(errors).toMatch(/What was learned until the last checkpoint is in run\.[^]*The device was lost\./);
+    expect(await iterations("run")).toEqual([0, 1, 2]);
+  });
+
   test("interrupted, saves what it has and ends with 130; resumed, goes on as if nothing had been", async () => {
     let isSent = false;
     const stopped = await finetune(["--policy", "base.safetensors", "--out", "run", "--iterations", "60", "--checkpoint-seconds", "3600", "--json"], (written, send) => {
