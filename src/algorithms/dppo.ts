@@ -44,7 +44,8 @@ export const dppoSchema = v.strictObject({
     v.check(([low, high]) => low < high, "It must rise."),
   )), v.description("Range of elementwise log-densities, outside of which they have no gradient; null is none.")), [-5, 2]),
   cloningWeight: v.optional(v.pipe(finiteNumber(0, 1e6), v.description("Weight of the imitation of the frozen policy.")), 0),
-  // Published for Avoid are 10 passes at 1e-5. Half the passes at ten times the rate learn faster, and stay stable.
+  // Published for Avoid are 10 passes at 1e-5. Half the passes at ten times the rate learn faster; long runs with K' near
+  // K are safer with a rate that falls (docs/results/avoid.md, last section).
   ...onPolicyEntries({ epochs: 5, rate: 1e-4 }),
 });
 

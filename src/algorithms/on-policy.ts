@@ -22,7 +22,7 @@ const rate = (highest: number, lowest: number, warmup: number) => v.optional(v.s
   cycle: v.optional(v.pipe(wholeNumber(1, 1_000_000), v.description("Iterations of a cycle, warm-up included.")), 100),
 }), { max: highest, min: lowest, warmup, cycle: 100 });
 
-/** Options that DPPO and PPO have in common, as entries of a schema, with the passes and the rate that an algorithm is stable with. */
+/** Options that DPPO and PPO have in common, as entries of a schema, with the passes and the rate that an algorithm usually takes. */
 export const onPolicyEntries = (usual: { readonly epochs: number; readonly rate: number }) => ({
   ...iterationEntries,
   epochs: v.optional(v.pipe(wholeNumber(1, 1000), v.description("Passes over a rollout.")), usual.epochs),
