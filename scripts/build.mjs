@@ -9,6 +9,7 @@
  *   wgsl      kernels/**.wgsl        -> src/generated/wgsl.ts            text by "room/name", comments stripped
  *   kernels   assembly/kernels       -> src/generated/kernels-wasm.ts    plain and relaxed SIMD builds of the program runner
  *   physics   assembly/envs          -> src/generated/physics-wasm.ts    the environments
+ *   page      page/label             -> src/generated/label-page.ts      the labelling page, its script bundled
  *   types     src                    -> dist
  */
 import { execFile } from "node:child_process";
@@ -119,12 +120,36 @@ async function buildPhysics() {
   await writeGenerated("physics-wasm.ts", `export const physics: string =\n  ${JSON.stringify(bytes)};\n`);
 }
 
+/** The files of the labelling page as they are served; its script is bundled from TypeScript. */
+async function buildPage() {
+  const folder = path.join(root, "page/label");
+  const { build } = await import("vite");
+  const [{ output }] = await build({
+    configFile: false, logLevel: "error", root: folder,
+    build: { write: false, target: "es2022", minify: true, lib: { entry: path.join(folder, "page.ts"), formats: ["es"], fileName: () => "page.js" } },
+  });
+  const read = (name) => readFile(path.join(folder, name), "utf8");
+  const files = [
+    ["/", "text/html; charset=utf-8", await read("index.html")],
+    ["/page.css", "text/css; charset=utf-8", await read("page.css")],
+    ["/page.js", "text/javascript; charset=utf-8", output[0].code],
+    ["/icon.svg", "image/svg+xml", await read("icon.svg")],
+  ];
+  await writeGenerated("label-page.ts", [
+    "/** The files of the labelling page by their paths. */",
+    "export const labelPage: ReadonlyMap<string, { readonly type: string; readonly body: string }> = new Map([",
+    ...files.map(([place, type, body]) => `  [${JSON.stringify(place)}, { type: ${JSON.stringify(type)}, body: ${JSON.stringify(body)} }],`),
+    "]);",
+    "",
+  ].join("\n"));
+}
+
 async function buildTypes() {
   await rm(path.join(root, "dist"), { recursive: true, force: true });
   await run(process.execPath, [path.join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.json"], { cwd: root });
 }
 
-const stages = { wgsl: buildWgsl, kernels: buildKernels, physics: buildPhysics, types: buildTypes };
+const stages = { wgsl: buildWgsl, kernels: buildKernels, physics: buildPhysics, page: buildPage, types: buildTypes };
 const asked = process.argv.slice(2);
 for (const name of asked) {
   if (!(name in stages)) {

@@ -12,6 +12,7 @@ import { evalCommand } from "./eval.js";
 import { exportCommand } from "./export.js";
 import { fileError } from "./files.js";
 import { finetuneCommand } from "./finetune.js";
+import { labelCommand } from "./label.js";
 import { finetuneMethods } from "./methods.js";
 import { pretrainCommand } from "./pretrain.js";
 import { quickstartCommand } from "./quickstart.js";
@@ -23,7 +24,7 @@ import { renderCommandUsage, renderProgramUsage } from "./usage.js";
 
 const commands: readonly Command[] = [
   quickstartCommand((words) => runCommandLine(words)),
-  demos, convert, pretrainCommand, finetuneCommand(finetuneMethods), evalCommand, renderCommand, reportCommand, exportCommand, benchCommand, doctor,
+  demos, convert, pretrainCommand, labelCommand, finetuneCommand(finetuneMethods), evalCommand, renderCommand, reportCommand, exportCommand, benchCommand, doctor,
 ];
 
 /** Runs one command and returns the exit code. Whatever is thrown becomes one message on the error stream. */

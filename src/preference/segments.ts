@@ -50,17 +50,23 @@ export class Segments implements SegmentPool {
     }
   }
 
+  /** The raw states [H, S] of a segment, a copy. */
+  statesOf(segment: number): Float32Array {
+    return this.#part(this.states, segment);
+  }
+
   /** Two segments as they are asked about. */
   pair([first, second]: SegmentPair): UnlabelledPair {
-    const part = (values: Float32Array, segment: number): Float32Array => {
-      const length = values.length / this.episodes.length;
-      return values.slice(segment * length, (segment + 1) * length);
-    };
     return {
       horizon: this.horizon,
-      features0: part(this.features, first), features1: part(this.features, second),
-      states0: part(this.states, first), states1: part(this.states, second),
+      features0: this.#part(this.features, first), features1: this.#part(this.features, second),
+      states0: this.statesOf(first), states1: this.statesOf(second),
       source: { episode0: this.episodes[first]!, step0: this.steps[first]!, episode1: this.episodes[second]!, step1: this.steps[second]! },
     };
+  }
+
+  #part(values: Float32Array, segment: number): Float32Array {
+    const length = values.length / this.episodes.length;
+    return values.slice(segment * length, (segment + 1) * length);
   }
 }
