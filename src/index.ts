@@ -53,6 +53,7 @@ export { pretrainPresets, type PretrainPreset } from "./algorithms/presets.js";
 export { pretrain, pretrainSchema, type PretrainEvent, type PretrainOptions, type PretrainSample } from "./algorithms/pretrain.js";
 export { dppo, dppoSchema, type DppoOptions } from "./algorithms/dppo.js";
 export { ppo, ppoSchema, type PpoTrainingOptions } from "./algorithms/ppo.js";
+export { fdpp, fdppSchema, type FdppOptions } from "./algorithms/fdpp.js";
 export { drwr, drwrSchema, type DrwrOptions } from "./algorithms/drwr.js";
 export { dawr, dawrSchema, type DawrOptions } from "./algorithms/dawr.js";
 export { idql, idqlSchema, type IdqlOptions } from "./algorithms/idql.js";

@@ -5,7 +5,7 @@ import type { Device } from "../engine/device.js";
 import type { VectorEnvironment } from "../envs/environment.js";
 import type { Policy } from "../diffusion/policy.js";
 import { chainObjective } from "../rl/objective.js";
-import { onPolicyEntries, OnPolicyTraining, type Scripted } from "./on-policy.js";
+import { onPolicyEntries, OnPolicyTraining, samplerChoice, type Scripted } from "./on-policy.js";
 
 const share = finiteNumber(0, 1);
 
@@ -25,14 +25,7 @@ export const dppoSchema = v.strictObject({
   denoisingDiscount: v.optional(v.pipe(share, v.description("Factor of the advantage for each step further from the last.")), 0.95),
   minSamplingStd: v.optional(v.pipe(finiteNumber(0, 1000), v.description("Smallest deviation while exploring.")), 0.1),
   minLogProbStd: v.optional(v.pipe(finiteNumber(0, 1000), v.description("Smallest deviation in likelihoods.")), 0.1),
-  sampler: v.optional(v.pipe(v.variant("kind", [
-    v.strictObject({ kind: v.literal("ddpm") }),
-    v.strictObject({
-      kind: v.literal("ddim"),
-      stepCount: v.pipe(wholeNumber(1, 1000), v.description("Steps that are executed.")),
-      eta: v.optional(v.pipe(share, v.description("Share of noise while exploring.")), 1),
-    }),
-  ], "It must have the kind \"ddpm\" or \"ddim\"."), v.description("How chains are drawn; by default as the policy was made."))),
+  sampler: v.optional(v.pipe(samplerChoice, v.description("How chains are drawn; by default as the policy was made."))),
   rewardHorizon: v.optional(v.pipe(wholeNumber(1, 1024), v.description("Actions of a chunk whose likelihood counts; by default those executed."))),
   advantageQuantiles: v.optional(v.pipe(v.nullable(v.pipe(
     v.strictTuple([share, share], "It must be two shares."),

@@ -10,7 +10,7 @@ import type { ActingNoise } from "../diffusion/acting.js";
 import type { Tensor } from "../engine/tensor.js";
 import type { Draws } from "../rl/draws.js";
 import { PpoLearner, type LearnerSetup, type ObjectiveOf, type UpdateSummary } from "../rl/ppo-learner.js";
-import type { RolloutRecord } from "../rl/rollout.js";
+import type { ReachedStates, RolloutRecord } from "../rl/rollout.js";
 import type { IterationEvent, Training } from "../rl/training.js";
 import { encodeTrainingState, floatsOf, resumeState, type TrainingState } from "../rl/training-state.js";
 import { episodesOf, freeOptions, iterationEntries, unsavedEnvironment } from "./iterations.js";
@@ -22,27 +22,33 @@ const rate = (highest: number, lowest: number, warmup: number) => v.optional(v.s
   cycle: v.optional(v.pipe(wholeNumber(1, 1_000_000), v.description("Iterations of a cycle, warm-up included.")), 100),
 }), { max: highest, min: lowest, warmup, cycle: 100 });
 
-/** Options that DPPO and PPO have in common, as entries of a schema, with the passes and the rate that an algorithm usually takes. */
-export const onPolicyEntries = (usual: { readonly epochs: number; readonly rate: number }) => ({
+/** How the chains of a diffusion policy are drawn while it is tuned. */
+export const samplerChoice = v.variant("kind", [
+  v.strictObject({ kind: v.literal("ddpm") }),
+  v.strictObject({
+    kind: v.literal("ddim"),
+    stepCount: v.pipe(wholeNumber(1, 1000), v.description("Steps that are executed.")),
+    eta: v.optional(v.pipe(finiteNumber(0, 1), v.description("Share of noise while exploring.")), 1),
+  }),
+], "It must have the kind \"ddpm\" or \"ddim\".");
+
+/** Options of every run of the loop, as entries of a schema, with what an algorithm usually takes. */
+export const loopEntries = (usual: { readonly epochs: number; readonly rate: number; readonly criticWarmup: number; readonly maxGradientNorm: number | null }) => ({
   ...iterationEntries,
   epochs: v.optional(v.pipe(wholeNumber(1, 1000), v.description("Passes over a rollout.")), usual.epochs),
   lambda: v.optional(v.pipe(finiteNumber(0, 1), v.description("Trace decay of the advantages.")), 0.95),
-  scaleRewards: v.optional(v.pipe(flag, v.description("Divide rewards by the running deviation of their discounted sums.")), true),
-  rewardFactor: v.optional(v.pipe(positiveNumber(), v.description("Factor of the rewards.")), 1),
   truncation: v.optional(v.pipe(
     oneOf(["reference", "correct"]),
     v.description("At a time limit: \"reference\" bootstraps from the next stored value, as the original does; \"correct\" from the episode's own last observation."),
   ), "reference"),
-  normalizeAdvantages: v.optional(v.pipe(flag, v.description("Normalise the advantages of every minibatch.")), true),
   valueClip: v.optional(v.pipe(v.nullable(positiveNumber()), v.description("Largest change of a value in one update; null is none.")), null),
   valueWeight: v.optional(v.pipe(finiteNumber(0, 1000), v.description("Weight of the value loss.")), 0.5),
-  targetKl: v.optional(v.pipe(v.nullable(positiveNumber()), v.description("An update ends once a minibatch's approximate KL is above this; null never.")), 1),
-  maxGradientNorm: v.optional(v.pipe(v.nullable(positiveNumber()), v.description("Largest norm of the policy's gradient; null leaves it.")), null),
+  maxGradientNorm: v.optional(v.pipe(v.nullable(positiveNumber()), v.description("Largest norm of the policy's gradient; null leaves it.")), usual.maxGradientNorm),
   weightDecay: v.optional(v.pipe(finiteNumber(0, 1), v.description("Decoupled weight decay of the policy.")), 0),
   criticWeightDecay: v.optional(v.pipe(finiteNumber(0, 1), v.description("Decoupled weight decay of the critic.")), 0),
   rate: rate(usual.rate, usual.rate, 10),
   criticRate: rate(1e-3, 1e-3, 10),
-  criticWarmup: v.optional(v.pipe(wholeNumber(0, 1_000_000), v.description("First iterations in which only the critic learns.")), 1),
+  criticWarmup: v.optional(v.pipe(wholeNumber(0, 1_000_000), v.description("First iterations in which only the critic learns.")), usual.criticWarmup),
   accumulate: v.optional(v.pipe(wholeNumber(1, 10_000), v.description("Minibatches whose gradients are added before a step.")), 1),
   critic: v.optional(v.strictObject({
     hidden: v.optional(v.pipe(layerSizes(0), v.description("Hidden sizes of the critic.")), [256, 256, 256]),
@@ -53,7 +59,16 @@ export const onPolicyEntries = (usual: { readonly epochs: number; readonly rate:
   seed: v.optional(v.pipe(wholeNumber(0, 0xffffffff), v.description("Decides noise, order of minibatches and first critic.")), 0),
 });
 
-/** Resolved options that DPPO and PPO have in common. */
+/** Options that DPPO and PPO have in common, as entries of a schema, with the passes and the rate that an algorithm usually takes. */
+export const onPolicyEntries = (usual: { readonly epochs: number; readonly rate: number }) => ({
+  ...loopEntries({ ...usual, criticWarmup: 1, maxGradientNorm: null }),
+  scaleRewards: v.optional(v.pipe(flag, v.description("Divide rewards by the running deviation of their discounted sums.")), true),
+  rewardFactor: v.optional(v.pipe(positiveNumber(), v.description("Factor of the rewards.")), 1),
+  normalizeAdvantages: v.optional(v.pipe(flag, v.description("Normalise the advantages of every minibatch.")), true),
+  targetKl: v.optional(v.pipe(v.nullable(positiveNumber()), v.description("An update ends once a minibatch's approximate KL is above this; null never.")), 1),
+});
+
+/** Resolved options of the loop. */
 export type OnPolicyOptions = Readonly<v.InferOutput<v.StrictObjectSchema<ReturnType<typeof onPolicyEntries>, undefined>>>;
 
 /** What tests put in the place of randomness and first values; nothing else may use it. */
@@ -62,6 +77,18 @@ export interface Scripted {
   readonly criticValues?: Float32Array;
   /** Sees the learner after every iteration, before its event. */
   readonly inspect?: (learner: PpoLearner, record: RolloutRecord) => Promise<void>;
+}
+
+/** What a run learns from in the place of its environment's rewards, while it stays near the frozen policy. */
+export interface Guidance {
+  /** Rewards [N, E] of the chunks of a rollout by the states that they reached. */
+  rewards(reached: ReachedStates): Promise<{ readonly rewards: Float32Array; readonly metrics: Partial<IterationEvent> }>;
+  /** The weight of a transition's divergence from the frozen policy in the coming update, given the divergences of the rollout [N E, K']. */
+  restrain(divergences: Float32Array): { readonly weight: number; readonly metrics: Partial<IterationEvent> };
+  /** Numbers that a resumed run goes on from, all of them exact in 32 bits. */
+  readonly state: Float32Array;
+  restore(state: Float32Array): void;
+  close(): void;
 }
 
 /** What one algorithm adds to the loop. */
@@ -76,6 +103,12 @@ export interface OnPolicyRecipe {
   readonly batchSize: number;
   readonly tunedSteps: number;
   readonly objectiveOf: ObjectiveOf;
+  /** Whether values are learned; default true. */
+  readonly hasCritic?: boolean;
+  /** Whose moments normalise advantages; default those of each minibatch. */
+  readonly normalizedOver?: "minibatch" | "rollout";
+  /** Puts what the run is guided by on the device; left out, it learns from the rewards of the environment. */
+  readonly guide?: () => Promise<Guidance>;
 }
 
 /** An actor-critic run over rollouts: the loop of DPPO (spec 6). */
@@ -84,6 +117,7 @@ export class OnPolicyTraining implements Training<IterationEvent> {
   readonly #scripted: Scripted;
   readonly #resumed: TrainingState | undefined;
   #learner: PpoLearner | undefined;
+  #guidance: Guidance | undefined;
   readonly #counters = { iteration: 0, actorSteps: 0, updates: 0, decisions: 0 };
   /** Set while an iteration is under way: the state is then no whole. */
   #isTorn = false;
@@ -128,14 +162,19 @@ export class OnPolicyTraining implements Training<IterationEvent> {
         let update: UpdateSummary | undefined;
         let explainedVariance: number | undefined;
         let [advantageMs, updateMs] = [0, 0];
+        const beforeMs = performance.now();
+        const guided = record.reached === undefined ? undefined : await this.#guidance?.rewards(record.reached);
+        let restraint: ReturnType<Guidance["restrain"]> | undefined;
         if (!isEvaluation) {
           // V(s) and log pi_old; scaled rewards; generalised advantages.
-          const beforeMs = performance.now();
-          ({ explainedVariance } = await learner.assess(record));
+          const assessed = await learner.assess(record, guided?.rewards);
+          ({ explainedVariance } = assessed);
+          if (assessed.divergences !== undefined) restraint = this.#guidance?.restrain(assessed.divergences);
           advantageMs = performance.now() - beforeMs;
           // Clipped objective over (row, denoising step), epoch by epoch, until the KL target.
           update = await learner.update({
             update: this.#counters.updates, movesActor: iteration >= options.criticWarmup, actorRate: rates.actor, criticRate: rates.critic,
+            divergenceWeight: restraint?.weight,
           });
           updateMs = performance.now() - beforeMs - advantageMs;
           this.#counters.updates += 1;
@@ -155,8 +194,10 @@ export class OnPolicyTraining implements Training<IterationEvent> {
           ...episodesOf(record, { ...options, environment, actionSteps: policy.options.actionSteps }),
           ...(update === undefined ? {} : metricsOf(update, iteration >= options.criticWarmup)),
           ...(explainedVariance === undefined ? {} : { explainedVariance }),
+          ...guided?.metrics,
+          ...restraint?.metrics,
           rate: rates.actor,
-          criticRate: rates.critic,
+          ...(learner.critic === undefined ? {} : { criticRate: rates.critic }),
           envStepsPerSecond: stepsOfIteration / iterationSeconds,
           iterationSeconds,
           seconds: Object.freeze({ denoise: record.denoiseSeconds, physics: record.physicsSeconds, advantage: advantageMs / 1000, update: updateMs / 1000 }),
@@ -179,19 +220,22 @@ export class OnPolicyTraining implements Training<IterationEvent> {
     this.#isClosed = true;
     this.#learner?.close();
     this.#learner = undefined;
+    this.#guidance?.close();
+    this.#guidance = undefined;
   }
 
   async #open(): Promise<PpoLearner> {
-    const { device, policy, environment, options, batchSize, tunedSteps, objectiveOf } = this.#recipe;
+    const { device, policy, environment, options, batchSize, tunedSteps, objectiveOf, guide, hasCritic = true, normalizedOver = "minibatch" } = this.#recipe;
     const setup: LearnerSetup = {
       device,
       policy: this.#resumed?.policy ?? policy,
       environment,
       steps: options.steps,
       tunedSteps,
-      critic: options.critic,
+      critic: hasCritic ? options.critic : undefined,
       advantage: {
         gamma: options.gamma, lambda: options.lambda, scalesRewards: options.scaleRewards, rewardFactor: options.rewardFactor, truncation: options.truncation,
+        normalizedOver,
       },
       epochs: options.epochs,
       batchSize,
@@ -200,15 +244,19 @@ export class OnPolicyTraining implements Training<IterationEvent> {
       targetKl: options.targetKl,
       actorOptimiser: { weightDecay: options.weightDecay, maxGradientNorm: options.maxGradientNorm },
       criticOptimiser: { weightDecay: options.criticWeightDecay },
+      comparesFrozen: guide !== undefined,
+      keepsSteps: guide !== undefined,
       seed: options.seed,
     };
     const learner = await PpoLearner.create(setup, objectiveOf, this.#scripted.createDraws);
     this.#learner = learner;
-    const { critic, criticNetwork } = learner;
-    if (this.#scripted.criticValues !== undefined) device.write(critic.values, this.#scripted.criticValues);
+    this.#guidance = await guide?.();
+    const { critic } = learner;
+    if (critic !== undefined && this.#scripted.criticValues !== undefined) device.write(critic.trained.values, this.#scripted.criticValues);
     const resumed = this.#resumed;
     if (resumed !== undefined) {
-      device.write(critic.values, floatsOf(resumed, "critic", criticNetwork.layout.length));
+      if (critic !== undefined) device.write(critic.trained.values, floatsOf(resumed, "critic", critic.network.layout.length));
+      if (this.#guidance !== undefined) this.#guidance.restore(floatsOf(resumed, "guidance", this.#guidance.state.length));
       for (const [name, tensor] of Object.entries(learner.state)) device.write(tensor, floatsOf(resumed, name, tensor.length));
       if (resumed.environment !== undefined) {
         if (environment.restore === undefined) throw unsavedEnvironment(environment);
@@ -238,13 +286,14 @@ export class OnPolicyTraining implements Training<IterationEvent> {
   async #take(learner: PpoLearner): Promise<TrainingState> {
     const { device, environment, policy, tunedSteps, name, resolved } = this.#recipe;
     const named = Object.entries(learner.state);
-    const [actor, critic, ...others] = await device.readAll([learner.actor.values, learner.critic.values, ...named.map(([, tensor]) => tensor)]) as Float32Array[];
+    if (learner.critic !== undefined) named.unshift(["critic", learner.critic.trained.values]);
+    const [actor, ...others] = await device.readAll([learner.actor.values, ...named.map(([, tensor]) => tensor)]) as Float32Array[];
     const base = this.#resumed?.policy ?? policy;
     const floats = new Map<string, Float32Array>([
-      ["critic", critic!],
-      ["firsts", learner.lastFirsts],
       ...named.map(([label], at): [string, Float32Array] => [label, others[at]!]),
+      ["firsts", learner.lastFirsts],
     ]);
+    if (this.#guidance !== undefined) floats.set("guidance", this.#guidance.state);
     return {
       algorithm: name,
       options: Object.fromEntries(Object.entries(resolved).filter(([option]) => option !== "signal" && option !== "resume")),

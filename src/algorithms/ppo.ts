@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { DifftuneError } from "../core/errors.js";
+import { DifftuneError, invariant } from "../core/errors.js";
 import { finiteNumber, oneOf, parseOptions, positiveNumber, wholeNumber } from "../core/options.js";
 import type { Device } from "../engine/device.js";
 import type { VectorEnvironment } from "../envs/environment.js";
@@ -41,13 +41,16 @@ export function ppo(device: Device, policy: Policy, environment: VectorEnvironme
     resolved,
     batchSize: resolved.batchSize,
     tunedSteps: 0,
-    objectiveOf: ({ critic, rows }) => chunkObjective({ policy: model.network, critic }, {
-      clip: resolved.clip,
-      normalizeAdvantages: resolved.normalizeAdvantages,
-      logProbRange: resolved.densityClamp === "released" ? [-5, 2] : null,
-      entropyWeight: resolved.entropyWeight,
-      valueClip: resolved.valueClip,
-      valueWeight: resolved.valueWeight,
-    }, { rows }),
+    objectiveOf: ({ critic, rows }) => {
+      invariant(critic !== undefined, "PPO on chunks learns values");
+      return chunkObjective({ policy: model.network, critic }, {
+        clip: resolved.clip,
+        normalizeAdvantages: resolved.normalizeAdvantages,
+        logProbRange: resolved.densityClamp === "released" ? [-5, 2] : null,
+        entropyWeight: resolved.entropyWeight,
+        valueClip: resolved.valueClip,
+        valueWeight: resolved.valueWeight,
+      }, { rows });
+    },
   });
 }

@@ -56,6 +56,8 @@ const schema = v.strictObject({
   observationSteps: v.optional(wholeNumber(1, 64), 1),
   /** Ta, steps executed per chunk. */
   actionSteps: v.optional(wholeNumber(1, 1024), 1),
+  /** Whether `stepObservations` keeps the observation of every single step. */
+  recordSteps: v.optional(v.boolean("It must be true or false."), false),
   /** Episode k of environment e starts from seed + e + k * seedStride (modulo 2^32). */
   seed: v.optional(wholeNumber(0, 0xffffffff), 0),
   /** The number of environments by default; 0 repeats one start for ever. */
@@ -88,6 +90,8 @@ export class VectorisedEnvironment implements VectorEnvironment {
   readonly actionSpace: Space;
   readonly path: readonly [x: string, y: string] | undefined;
   readonly actions: Float32Array;
+  /** [E, Ta, D]; undefined without the option `recordSteps`. */
+  readonly stepObservations: Float32Array | undefined;
   readonly result: ChunkResult;
   readonly options: Readonly<Record<string, unknown>>;
   readonly #environments: readonly SingleEnvironment[];
@@ -115,6 +119,7 @@ export class VectorisedEnvironment implements VectorEnvironment {
     this.#seeds = Uint32Array.from({ length: count }, (_, index) => seed + index);
     this.#action = new Float32Array(this.actionSpace.size);
     this.actions = new Float32Array(count * actionSteps * this.actionSpace.size);
+    this.stepObservations = resolved.recordSteps ? new Float32Array(count * actionSteps * this.observationSpace.size) : undefined;
     const window = count * observationSteps * this.observationSpace.size;
     this.result = Object.freeze({
       observations: new Float32Array(window),
@@ -227,6 +232,7 @@ export class VectorisedEnvironment implements VectorEnvironment {
       if (!Number.isFinite(reward)) throw this.#contractError(index, "step", `the reward is ${reward}`, reward);
       observations.copyWithin(from, from + size, to);
       for (let place = 0; place < size; place++) observations[to - size + place] = answer.observation[place] ?? 0;
+      this.stepObservations?.set(observations.subarray(to - size, to), (index * this.actionSteps + step) * size);
       stepRewards[index * this.actionSteps + step] = reward;
       total += reward;
       step += 1;

@@ -208,7 +208,8 @@ const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value;
 });
 
-function crc32(bytes: Uint8Array, sum: number): number {
+/** CRC-32 of bytes, or of these after others whose remainder is `sum`. */
+export function crc32(bytes: Uint8Array, sum = 0): number {
   let value = ~sum;
   for (let index = 0; index < bytes.byteLength; index++) value = (value >>> 8) ^ crcTable[(value ^ bytes[index]!) & 0xff]!;
   return ~value >>> 0;

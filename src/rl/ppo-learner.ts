@@ -9,7 +9,7 @@ import type { Policy } from "../diffusion/policy.js";
 import { affineColumns } from "../kernels/nn/affine-columns.js";
 import { accumulate } from "../kernels/optim/ema.js";
 import { gradientNormLength } from "../kernels/optim/gradient-norm.js";
-import { moments } from "../kernels/rl/advantage-statistics.js";
+import { advantageStatistics, advantageStatisticsLength, moments } from "../kernels/rl/advantage-statistics.js";
 import { gae } from "../kernels/rl/gae.js";
 import { initialRewardState, rewardScale } from "../kernels/rl/reward-scale.js";
 import { createCritic, type Critic, type CriticOptions } from "../nn/critic.js";
@@ -17,7 +17,7 @@ import type { ParameterLayout } from "../nn/parameters.js";
 import { createTrained, type OptimiserOptions, type Trained } from "../nn/trained.js";
 import { createDraws, type Draws } from "./draws.js";
 import { checkFit } from "./fit.js";
-import type { Objective } from "./objective.js";
+import type { MovableBatch, Objective } from "./objective.js";
 import type { PpoModel, Rollout } from "./ppo-update.js";
 import { RolloutCollector, type RolloutRecord } from "./rollout.js";
 import { recordUpdateStep, type UpdateStep } from "./update-step.js";
@@ -31,6 +31,8 @@ export interface AdvantageOptions {
   /** Factor of the rewards, after that. */
   readonly rewardFactor: number;
   readonly truncation: "reference" | "correct";
+  /** Whose mean and deviation normalise the advantages, where the objective does: by default those of each minibatch. */
+  readonly normalizedOver?: "minibatch" | "rollout";
 }
 
 /** What a learner is made with. */
@@ -42,7 +44,8 @@ export interface LearnerSetup {
   readonly steps: number;
   /** K' of a diffusion policy; 0 for others. */
   readonly tunedSteps: number;
-  readonly critic: Omit<CriticOptions, "conditionWidth">;
+  /** Left out, the rewards of chunks are their advantages. */
+  readonly critic: Omit<CriticOptions, "conditionWidth"> | undefined;
   readonly advantage: AdvantageOptions;
   readonly epochs: number;
   /** Entries of a minibatch: transitions, or samples. */
@@ -54,6 +57,10 @@ export interface LearnerSetup {
   readonly targetKl: number | null;
   readonly actorOptimiser: Omit<OptimiserOptions, "rate">;
   readonly criticOptimiser: Omit<OptimiserOptions, "rate">;
+  /** Whether the frozen policy is asked about every transition, and how far the acting one is from it. */
+  readonly comparesFrozen?: boolean;
+  /** Whether rollouts keep the observation that each step led to. */
+  readonly keepsSteps?: boolean;
   readonly seed: number;
 }
 
@@ -72,7 +79,7 @@ const rewardScaleOptions = { gamma: 0.99, clip: 10 } as const;
 
 /** What makes an objective of what the learner has. */
 export type ObjectiveOf = (parts: {
-  readonly critic: Critic;
+  readonly critic: Critic | undefined;
   readonly rows: number;
   readonly frozen: Tensor;
   /** Of a diffusion policy; undefined for others. */
@@ -83,8 +90,8 @@ export type ObjectiveOf = (parts: {
 export class PpoLearner {
   readonly objective: Objective;
   readonly actor: Trained;
-  readonly critic: Trained;
-  readonly criticNetwork: Critic;
+  /** Undefined where advantages need no values. */
+  readonly critic: { readonly network: Critic; readonly trained: Trained } | undefined;
   /** Parameters of the frozen base; for Gaussian and mixture policies the trained ones themselves. */
   readonly frozen: Tensor;
   readonly noise: ActingNoise;
@@ -111,13 +118,13 @@ export class PpoLearner {
   readonly #batchSize: number;
   #assess: (() => void) | undefined;
   #advance: Program | undefined;
-  #loss: { readonly program: Program; readonly moveTo: (offset: number) => void; readonly drawFor: (minibatch: number) => void } | undefined;
+  #loss: { readonly program: Program; readonly movable: MovableBatch } | undefined;
   #gather: { readonly program: Program; readonly startsAnew: (isFirst: boolean) => void } | undefined;
   #steps: ReadonlyMap<boolean, { readonly program: Program; readonly step: UpdateStep }> = new Map();
 
   private constructor(parts: {
     readonly setup: LearnerSetup; readonly collector: RolloutCollector; readonly draws: Draws; readonly objective: Objective;
-    readonly actor: Trained; readonly critic: Trained; readonly criticNetwork: Critic; readonly frozen: Tensor;
+    readonly actor: Trained; readonly critic: PpoLearner["critic"]; readonly frozen: Tensor;
     readonly noise: ActingNoise; readonly permutation: Tensor; readonly owned: Tensor[];
   }) {
     const { setup, collector, objective } = parts;
@@ -129,7 +136,6 @@ export class PpoLearner {
     this.objective = objective;
     this.actor = parts.actor;
     this.critic = parts.critic;
-    this.criticNetwork = parts.criticNetwork;
     this.frozen = parts.frozen;
     this.noise = parts.noise;
     const E = environment.count;
@@ -144,12 +150,16 @@ export class PpoLearner {
       returns: own([rows], "returns"),
       oldValues: own([rows], "old values"),
       advantages: own([rows], "advantages"),
+      advantageMoments: setup.advantage.normalizedOver === "rollout" ? own([advantageStatisticsLength], "advantage moments") : undefined,
+      frozen: setup.comparesFrozen !== true ? undefined : {
+        outputs: own([objective.oldLength], "frozen outputs"), divergences: own([objective.densities], "divergences"),
+      },
       permutation: parts.permutation,
     };
     this.scaledRewards = own([rows], "scaled rewards");
     this.discountedReturns = own([E], "discounted returns");
     this.rewardState = own([initialRewardState.length], "reward state", initialRewardState);
-    this.#values = { last: own([E], "last values"), final: setup.advantage.truncation === "correct" ? own([rows], "final values") : undefined };
+    this.#values = { last: own([E], "last values"), final: setup.critic !== undefined && setup.advantage.truncation === "correct" ? own([rows], "final values") : undefined };
     this.#stop = this.#own(device.tensor([1], { label: "stop", dtype: "u32" }));
     this.#actorNorm = own([gradientNormLength], "policy gradient norm");
     this.#explained = { residual: own([2], "residual moments"), returns: own([2], "return moments") };
@@ -157,7 +167,7 @@ export class PpoLearner {
     this.#minibatches = Math.max(1, Math.floor(objective.entries / this.#batchSize));
     const stepsOfUpdate = Math.max(1, Math.floor((setup.epochs * this.#minibatches) / setup.accumulate));
     this.log = own([stepsOfUpdate, objective.columns.length], "update log");
-    if (policy.conditionWidth !== parts.criticNetwork.conditionWidth) throw new DifftuneError("INVARIANT", "The critic is of another task.");
+    if (parts.critic !== undefined && policy.conditionWidth !== parts.critic.network.conditionWidth) throw new DifftuneError("INVARIANT", "The critic is of another task.");
   }
 
   /** @param draws where the randomness comes from, made for given tensors; by default from the seed, on the device */
@@ -183,17 +193,17 @@ export class PpoLearner {
       const isDiffusion = model.kind === "diffusion";
       const actor = ownTrained(createTrained(device, layout, policy.tuned?.values ?? policy.values, "policy"));
       const frozen = isDiffusion ? own(device.tensor([layout.length], { label: "frozen policy", data: policy.values })) : actor.values;
-      const criticNetwork = createCritic({ ...setup.critic, conditionWidth: policy.conditionWidth });
-      const critic = ownTrained(createTrained(device, criticNetwork.layout, criticNetwork.layout.initialValues(seed + 1), "critic"));
+      const network = setup.critic && createCritic({ ...setup.critic, conditionWidth: policy.conditionWidth });
+      const critic = network && { network, trained: ownTrained(createTrained(device, network.layout, network.layout.initialValues(seed + 1), "critic")) };
       const noise = createActingNoise(device, policy, environment.count);
       owned.push(noise.normals, ...(noise.uniforms === undefined ? [] : [noise.uniforms]));
       let ppoModel: PpoModel | undefined;
       if (isDiffusion) {
         const tables = model.process.tables(device);
         owned.push(tables.schedule, tables.times);
-        ppoModel = { denoiser: model.denoiser, critic: criticNetwork, process: model.process, tables, tunedSteps, actionSize: policy.actionSize };
+        ppoModel = { denoiser: model.denoiser, critic: network, process: model.process, tables, tunedSteps, actionSize: policy.actionSize };
       }
-      const objective = objectiveOf({ critic: criticNetwork, rows: steps * environment.count, frozen, model: ppoModel });
+      const objective = objectiveOf({ critic: network, rows: steps * environment.count, frozen, model: ppoModel });
       const permutation = own(device.tensor([objective.entries], { label: "permutation", dtype: "u32" }));
       const made = await createDrawsFor({ noise, permutation });
       draws = made;
@@ -202,9 +212,10 @@ export class PpoLearner {
         values: frozen,
         tuned: isDiffusion ? actor.values : undefined,
         draw: (decision) => { made.act(decision); },
-        keepsFinalStates: setup.advantage.truncation === "correct",
+        keepsFinalStates: network !== undefined && setup.advantage.truncation === "correct",
+        keepsSteps: setup.keepsSteps ?? false,
       });
-      learner = new PpoLearner({ setup, collector, draws, objective, actor, critic, criticNetwork, frozen, noise, permutation, owned });
+      learner = new PpoLearner({ setup, collector, draws, objective, actor, critic, frozen, noise, permutation, owned });
       await learner.#build();
       return learner;
     } catch (error) {
@@ -233,16 +244,18 @@ export class PpoLearner {
     const old = await this.#program("old log-densities", (recorder) => {
       ({ moveTo: toDensities } = objective.recordOld(recorder, actor.values, rollout, identity, densities));
     });
-    const values = await this.#valuing("values", rollout.states, rollout.oldValues, rows, conditionWidth);
-    const last = await this.#valuing("last values", this.#collector.lastStates, this.#values.last, E, conditionWidth);
-    const final = this.#collector.finalStates === undefined || this.#values.final === undefined
-      ? undefined
-      : await this.#valuing("final values", this.#collector.finalStates, this.#values.final, rows, conditionWidth);
+    const valuing: (() => void)[] = [];
+    if (critic !== undefined) {
+      valuing.push(await this.#valuing(critic, "values", rollout.states, rollout.oldValues, rows, conditionWidth));
+      valuing.push(await this.#valuing(critic, "last values", this.#collector.lastStates, this.#values.last, E, conditionWidth));
+      const { finalStates } = this.#collector;
+      if (finalStates !== undefined && this.#values.final !== undefined) {
+        valuing.push(await this.#valuing(critic, "final values", finalStates, this.#values.final, rows, conditionWidth));
+      }
+    }
     this.#assess = () => {
       slices(objective.densities, densities, (offset) => { toDensities(offset); old.run(); });
-      values();
-      last();
-      final?.();
+      for (const value of valuing) value();
     };
 
     this.#advance = await this.#program("advantages", (recorder) => {
@@ -254,41 +267,46 @@ export class PpoLearner {
       } else {
         affineColumns(recorder, { src: rewards, dst: this.scaledRewards }, { rows: 1, columns: rows });
       }
-      const finalValues = this.#values.final;
-      gae(recorder, {
-        rewards: this.scaledRewards,
-        values: rollout.oldValues,
-        lastValues: this.#values.last,
-        terminated,
-        ...(finalValues === undefined ? {} : { truncated, finalValues }),
-        advantages: rollout.advantages,
-        returns: rollout.returns,
-      }, { steps, envs: E, gamma: advantage.gamma, lambda: advantage.lambda, rewardScale: advantage.rewardFactor, truncation: advantage.truncation });
-      moments(recorder, { x: rollout.returns, base: rollout.oldValues, result: this.#explained.residual }, { count: rows });
-      moments(recorder, { x: rollout.returns, result: this.#explained.returns }, { count: rows });
+      if (critic === undefined) {
+        affineColumns(recorder, { src: this.scaledRewards, dst: rollout.advantages }, { rows: 1, columns: rows });
+      } else {
+        const finalValues = this.#values.final;
+        gae(recorder, {
+          rewards: this.scaledRewards,
+          values: rollout.oldValues,
+          lastValues: this.#values.last,
+          terminated,
+          ...(finalValues === undefined ? {} : { truncated, finalValues }),
+          advantages: rollout.advantages,
+          returns: rollout.returns,
+        }, { steps, envs: E, gamma: advantage.gamma, lambda: advantage.lambda, rewardScale: advantage.rewardFactor, truncation: advantage.truncation });
+        moments(recorder, { x: rollout.returns, base: rollout.oldValues, result: this.#explained.residual }, { count: rows });
+        moments(recorder, { x: rollout.returns, result: this.#explained.returns }, { count: rows });
+      }
+      if (rollout.advantageMoments !== undefined) {
+        advantageStatistics(recorder, { advantages: rollout.advantages, statistics: rollout.advantageMoments }, { count: rows, quantiles: null });
+      }
     });
 
     const isAdding = this.#setup.accumulate > 1;
     const fresh = (trained: Trained, label: string): Tensor =>
       (isAdding ? this.#own(device.tensor([trained.gradients.length], { label })) : trained.gradients);
-    const gradients = { actor: fresh(actor, "minibatch policy gradients"), critic: fresh(critic, "minibatch critic gradients") };
+    const gradients = { actor: fresh(actor, "minibatch policy gradients"), critic: critic && fresh(critic.trained, "minibatch critic gradients") };
     const statistics = this.#own(device.tensor([objective.columns.length], { label: "minibatch statistics" }));
-    let movable = { moveTo: (_: number): void => undefined, drawFor: (_: number): void => undefined };
+    let movable: MovableBatch | undefined;
     const loss = await this.#program("losses", (recorder) => {
       movable = objective.recordLoss(recorder, rollout, {
         actor: { values: actor.values, gradients: gradients.actor },
-        critic: { values: critic.values, gradients: gradients.critic },
+        critic: critic && { values: critic.trained.values, gradients: gradients.critic! },
         statistics,
       }, this.#batchSize);
     });
-    this.#loss = { program: loss, moveTo: movable.moveTo, drawFor: movable.drawFor };
+    this.#loss = { program: loss, movable: movable! };
     if (isAdding) {
       const sums: ReturnType<typeof accumulate>[] = [];
       const program = await this.#program("gather gradients", (recorder) => {
-        sums.push(
-          accumulate(recorder, { addend: gradients.actor, sum: actor.gradients }),
-          accumulate(recorder, { addend: gradients.critic, sum: critic.gradients }),
-        );
+        sums.push(accumulate(recorder, { addend: gradients.actor, sum: actor.gradients }));
+        if (critic !== undefined) sums.push(accumulate(recorder, { addend: gradients.critic!, sum: critic.trained.gradients }));
       });
       this.#gather = { program, startsAnew: (isFirst) => { for (const sum of sums) sum.update({ decay: isFirst ? 0 : 1 }); } };
     }
@@ -300,7 +318,7 @@ export class PpoLearner {
       let step: UpdateStep | undefined;
       const program = await this.#program(movesActor ? "step" : "critic step", (recorder) => {
         step = recordUpdateStep(recorder, {
-          actor: movesActor ? actor : undefined, critic, actorNorm: this.#actorNorm, criticNorm, statistics, log: this.log, stop: this.#stop,
+          actor: movesActor ? actor : undefined, critic: critic?.trained, actorNorm: this.#actorNorm, criticNorm, statistics, log: this.log, stop: this.#stop,
         }, { actor: { ...actorOptimiser, rate: 0 }, critic: { ...criticOptimiser, rate: 0 }, targetKl });
       });
       made.set(movesActor, { program, step: step! });
@@ -313,8 +331,16 @@ export class PpoLearner {
     return this.#collector.collect(options);
   }
 
-  /** V(s), log pi_old, scaled rewards, advantages and returns of the last rollout; the explained variance of the critic. */
-  async assess({ rewards, terminated, truncated, firsts }: RolloutRecord): Promise<{ readonly explainedVariance: number | undefined }> {
+  /**
+   * V(s), log pi_old, scaled rewards, advantages and returns of the last rollout; the explained variance of the critic, and the
+   * divergences from the frozen policy [N E, K'] where it is asked.
+   *
+   * @param rewards of the chunks [N, E]; by default those of the environment
+   */
+  async assess(
+    { rewards: earned, terminated, truncated, firsts }: RolloutRecord,
+    rewards: Float32Array = earned,
+  ): Promise<{ readonly explainedVariance: number | undefined; readonly divergences: Float32Array | undefined }> {
     const { device } = this.#setup;
     device.write(this.#host.rewards, rewards);
     device.write(this.#host.terminated, terminated);
@@ -322,18 +348,25 @@ export class PpoLearner {
     device.write(this.#host.firsts, firsts.subarray(0, rewards.length));
     this.#assess?.();
     this.#advance?.run();
-    const [residual, returns] = await device.readAll([this.#explained.residual, this.#explained.returns]);
-    const variance = returns![1]! ** 2;
-    return { explainedVariance: variance > 0 ? 1 - residual![1]! ** 2 / variance : undefined };
+    const { frozen } = this.rollout;
+    const [residual, returns, divergences] = await device.readAll([this.#explained.residual, this.#explained.returns, ...(frozen === undefined ? [] : [frozen.divergences])]);
+    const variance = this.critic === undefined ? 0 : returns![1]! ** 2;
+    return {
+      explainedVariance: variance > 0 ? 1 - residual![1]! ** 2 / variance : undefined,
+      divergences: divergences as Float32Array | undefined,
+    };
   }
 
   /**
    * Passes over the rollout in minibatches. `update` counts the updates since the start of the run. Without `movesActor`
-   * only the critic learns. Ends early where the KL target is passed.
+   * only the critic learns. Ends early where the KL target is passed. `divergenceWeight` is that of the divergence of a transition
+   * from the frozen policy, by default 0.
    */
-  async update(options: { readonly update: number; readonly movesActor: boolean; readonly actorRate: number; readonly criticRate: number }): Promise<UpdateSummary> {
+  async update(options: {
+    readonly update: number; readonly movesActor: boolean; readonly actorRate: number; readonly criticRate: number; readonly divergenceWeight?: number | undefined;
+  }): Promise<UpdateSummary> {
     const { device, epochs, accumulate: every, targetKl } = this.#setup;
-    const loss = this.#loss!;
+    const { program: lossProgram, movable } = this.#loss!;
     const { program: stepProgram, step } = this.#steps.get(options.movesActor)!;
     const columns = this.objective.columns.length;
     const rowsOfLog = this.log.shape[0]!;
@@ -341,16 +374,17 @@ export class PpoLearner {
     // Rows of minibatches that are not learned from stay unwritten, which a ratio of 0 tells: a mean of exponentials is above it.
     device.write(this.log, new Float32Array(this.log.length));
     step.actor?.update({ rate: options.actorRate });
-    step.critic.update({ rate: options.criticRate });
+    step.critic?.update({ rate: options.criticRate });
+    movable.weighDivergence(options.divergenceWeight ?? 0);
     const breath = new Breath();
     let minibatch = 0;
     let row = 0;
     for (let epoch = 0; epoch < epochs; epoch++) {
       this.#draws.permute(options.update * epochs + epoch);
       for (let at = 0; at < this.#minibatches; at++, minibatch++) {
-        loss.moveTo(at * this.#batchSize);
-        loss.drawFor(options.update * epochs * this.#minibatches + minibatch);
-        loss.program.run();
+        movable.moveTo(at * this.#batchSize);
+        movable.drawFor(options.update * epochs * this.#minibatches + minibatch);
+        lossProgram.run();
         if (this.#gather !== undefined) {
           this.#gather.startsAnew(minibatch % every === 0);
           this.#gather.program.run();
@@ -370,7 +404,7 @@ export class PpoLearner {
   }
 
   #summarise(log: Float32Array, rows: number, norm: Float32Array): UpdateSummary {
-    const { columns } = this.objective;
+    const { columns, measured } = this.objective;
     const ratio = columns.indexOf("ratio");
     const means: Record<string, number> = {};
     let minibatches = 0;
@@ -384,9 +418,9 @@ export class PpoLearner {
       }
       if (values[ratio] === 0) break;
       minibatches += 1;
-      for (const [at, name] of columns.entries()) means[name] = (means[name] ?? 0) + values[at]!;
+      for (const name of measured) means[name] = (means[name] ?? 0) + values[columns.indexOf(name)]!;
     }
-    for (const name of columns) means[name] = (means[name] ?? 0) / Math.max(1, minibatches);
+    for (const name of measured) means[name] = (means[name] ?? 0) / Math.max(1, minibatches);
     if (norm[2]! > 0) {
       throw new DifftuneError("DIVERGENCE", `The gradient has ${norm[2]} numbers that are not finite.`, { hint: "Lower the learning rate, or clip the gradient.", got: norm[2] });
     }
@@ -402,7 +436,7 @@ export class PpoLearner {
     });
     return {
       ...of("actor", this.actor),
-      ...of("critic", this.critic),
+      ...(this.critic === undefined ? {} : of("critic", this.critic.trained)),
       "rewards.returns": this.discountedReturns,
       "rewards.state": this.rewardState,
     };
@@ -441,13 +475,13 @@ export class PpoLearner {
   }
 
   /** Runs the critic over rows of states, in slices. */
-  async #valuing(label: string, states: Tensor, target: Tensor, rows: number, conditionWidth: number): Promise<() => void> {
+  async #valuing({ network, trained }: NonNullable<PpoLearner["critic"]>, label: string, states: Tensor, target: Tensor, rows: number, conditionWidth: number): Promise<() => void> {
     const count = evenSlice(rows, this.#setup.sliceSize);
     let moveTo = (_: number): void => undefined;
     const program = await this.#program(label, (recorder) => {
       const state = recorder.temporary([count, conditionWidth], "states");
       const taken = affineColumns(recorder, { src: states, dst: state }, { rows: count, columns: conditionWidth });
-      const output = this.criticNetwork.infer(recorder, this.critic.values, state, count);
+      const output = network.infer(recorder, trained.values, state, count);
       const kept = affineColumns(recorder, { src: output, dst: target }, { rows: count, columns: 1 });
       moveTo = (offset) => {
         taken.update({ srcOffset: offset * conditionWidth });

@@ -2,7 +2,7 @@ import { DifftuneError } from "../core/errors.js";
 import { randomStreams } from "../core/random-streams.js";
 import type { Launch, ProgramRecorder } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
-import { forwardLikelihood, inferLikelihood, type Transitions } from "../diffusion/likelihood.js";
+import { forwardLikelihood, inferDivergence, inferLikelihood, type DivergenceMeasure, type Transitions } from "../diffusion/likelihood.js";
 import type { DiffusionProcess, ProcessTables } from "../diffusion/process.js";
 import { recordSampling } from "../diffusion/sampling.js";
 import { advantageStatistics, advantageStatisticsLength } from "../kernels/rl/advantage-statistics.js";
@@ -48,12 +48,15 @@ export interface PpoOptions {
   readonly valueWeight?: number;
   /** Weight of the imitation of the frozen policy. Default 0. */
   readonly cloningWeight?: number;
+  /** What is held small besides: the divergence from the frozen policy by this measure; null (default) is nothing. */
+  readonly divergence?: DivergenceMeasure | null;
 }
 
 /** The networks of an update and the process they belong to. */
 export interface PpoModel {
   readonly denoiser: Denoiser;
-  readonly critic: Critic;
+  /** Left out where advantages need no values. */
+  readonly critic?: Critic | undefined;
   readonly process: DiffusionProcess;
   readonly tables: ProcessTables;
   /** K'. */
@@ -65,19 +68,37 @@ export interface PpoModel {
 /** One minibatch. R transitions; S samples, S = R in `step` form and R / K' in `chain` form. */
 export interface PpoBatch {
   readonly transitions: Transitions;
-  /** What the critic learns from: the samples, or the rows of the rollout by how often they are among the samples. */
-  readonly valued: ValueBatch;
+  /** What the critic learns from, where there is one: the samples, or the rows of the rollout by how often they are among the samples. */
+  readonly valued?: ValueBatch | undefined;
   /** j of each transition, 0 the noisiest, u32 [R]. */
   readonly chainIndex: Tensor;
   /** Elementwise log-densities when the samples were drawn [R, width]. */
   readonly oldLogProb: Tensor;
   readonly advantages: Tensor;
+  /** Mean and deviation that advantages are normalised by; by default those of the minibatch. */
+  readonly advantageMoments?: Tensor | undefined;
+  /** Means or predictions of the frozen policy for the same transitions [R, width], where a divergence is held small. */
+  readonly frozen?: Tensor | undefined;
   /** Transitions of the frozen policy at the same states, imitated where `cloningWeight` is not 0. */
   readonly imitated?: { readonly transitions: Transitions; readonly rows: number } | undefined;
 }
 
 /** Names of the statistics of an update, in the order of the tensor that receives them. */
-export const ppoUpdateStatistics = [...ppoStatistics, "valueLoss", "cloningLoss"] as const;
+export const ppoUpdateStatistics = [...ppoStatistics, "valueLoss", "cloningLoss", "divergence"] as const;
+
+/** Those of them that an update with these options measures; the others stay as they are. */
+export function measuredStatistics(options: PpoOptions, hasCritic: boolean): readonly string[] {
+  const isMeasured: Readonly<Record<string, boolean>> = {
+    valueLoss: hasCritic, cloningLoss: (options.cloningWeight ?? 0) !== 0, divergence: (options.divergence ?? null) !== null,
+  };
+  return ppoUpdateStatistics.filter((name) => isMeasured[name] ?? true);
+}
+
+/** What changes of a recorded loss from run to run. */
+export interface WeighedLoss {
+  /** Sets the weight of a transition's divergence, as a mean over the minibatch; 0 until then. */
+  readonly weigh: (weight: number) => void;
+}
 
 /**
  * Records the losses of a minibatch and their gradients: actor and critic, forward and backward (spec 9.2, 9.3). The
@@ -89,13 +110,13 @@ export function recordPpoLoss(
   options: PpoOptions,
   tensors: {
     readonly actor: Pick<Trained, "values" | "gradients">;
-    readonly critic: Pick<Trained, "values" | "gradients">;
+    readonly critic?: Pick<Trained, "values" | "gradients"> | undefined;
     readonly batch: PpoBatch;
     /** Receives {@link ppoUpdateStatistics}. */
     readonly statistics: Tensor;
   },
   rows: { readonly transitions: number; readonly samples: number },
-): void {
+): WeighedLoss {
   const { denoiser, critic, process, tables, tunedSteps } = model;
   const { batch, statistics } = tensors;
   const { width } = denoiser;
@@ -105,9 +126,9 @@ export function recordPpoLoss(
   const logProbRange = options.logProbRange === undefined ? ([-5, 2] as const) : options.logProbRange;
   const cloningWeight = options.cloningWeight ?? 0;
 
-  const moments = program.temporary([advantageStatisticsLength], "advantage statistics");
   const quantiles = options.advantageQuantiles ?? null;
-  advantageStatistics(program, { advantages: batch.advantages, statistics: moments }, { count: S, quantiles });
+  const moments = batch.advantageMoments ?? program.temporary([advantageStatisticsLength], "advantage statistics");
+  if (batch.advantageMoments === undefined) advantageStatistics(program, { advantages: batch.advantages, statistics: moments }, { count: S, quantiles });
 
   const likelihood = forwardLikelihood(program, denoiser, process, tables, tensors.actor.values, tensors.actor.gradients, batch.transitions, R);
   const dLogProb = program.temporary([R, width], "log-density gradient");
@@ -132,6 +153,12 @@ export function recordPpoLoss(
     reduction: options.reduction ?? "mean",
     clampOrder: "clampFirst",
   });
+  const measure = options.divergence ?? null;
+  if (measure !== null && batch.frozen === undefined) throw new DifftuneError("OPTION", "A divergence needs what the frozen policy gives for the transitions.");
+  const divergence = measure === null ? undefined : likelihood.divergence(batch.frozen!, 0, measure);
+  if (divergence !== undefined) {
+    lossStatistics(program, { tensor: divergence.values, columns: 1, blocks: R, divisor: R }, { statistics }, { at: ppoUpdateStatistics.indexOf("divergence") });
+  }
   likelihood.backward(dLogProb);
 
   if (cloningWeight !== 0) {
@@ -150,9 +177,12 @@ export function recordPpoLoss(
   }
 
   lossStatistics(program, policyPartials, { statistics }, { at: 0 });
-  recordValueLoss(program, critic, { critic: tensors.critic, batch: batch.valued, statistics }, {
-    rows: batch.valued.state.shape[0]!, samples: S, valueClip: options.valueClip ?? null, valueWeight: options.valueWeight ?? 0.5, at: ppoUpdateStatistics.indexOf("valueLoss"),
-  });
+  if (critic !== undefined && tensors.critic !== undefined && batch.valued !== undefined) {
+    recordValueLoss(program, critic, { critic: tensors.critic, batch: batch.valued, statistics }, {
+      rows: batch.valued.state.shape[0]!, samples: S, valueClip: options.valueClip ?? null, valueWeight: options.valueWeight ?? 0.5, at: ppoUpdateStatistics.indexOf("valueLoss"),
+    });
+  }
+  return { weigh: (weight) => { divergence?.weigh(weight / R); } };
 }
 
 /** What the critic of a minibatch learns from, one number a row. */
@@ -192,6 +222,14 @@ export function recordValueLoss(
   values.backward(dValues);
 }
 
+/** What the frozen policy would have done from the latents of a rollout; computed once, because it never changes. */
+export interface FrozenRecord {
+  /** Its means, or with the measure `noise` its predictions [N, K', width]. */
+  readonly outputs: Tensor;
+  /** How far the policy that acted is from it by the measure `kernels`, one number a transition [N, K']. */
+  readonly divergences: Tensor;
+}
+
 /** A rollout on a device. N rows (environment steps times environments, time-major). */
 export interface Rollout {
   /** [N, conditionWidth] */
@@ -204,6 +242,9 @@ export interface Rollout {
   readonly returns: Tensor;
   readonly oldValues: Tensor;
   readonly advantages: Tensor;
+  /** Mean and deviation of all advantages [4], where minibatches are normalised by these and not by their own. */
+  readonly advantageMoments?: Tensor | undefined;
+  readonly frozen?: FrozenRecord | undefined;
   /** Permutation, u32: of the N K' transitions in `step` form, of the N rows in `chain` form. */
   readonly permutation: Tensor;
 }
@@ -266,23 +307,36 @@ function gatherTransitions(
 
 /**
  * Records the log-densities of `count` transitions of a rollout under the policy as it stands, to their places in
- * `oldLogProbs` (spec 6, step 5). The rollout's permutation is here that which changes nothing.
+ * `oldLogProbs` (spec 6, step 5), and what the frozen policy gives for them where the rollout keeps it. The rollout's
+ * permutation is here that which changes nothing.
  */
 export function recordOldLogProbs(
   program: ProgramRecorder,
   model: PpoModel,
-  rollout: RolloutChains & Pick<Rollout, "oldLogProbs">,
-  values: Tensor,
+  rollout: RolloutChains & Pick<Rollout, "oldLogProbs" | "frozen">,
+  parameters: { readonly values: Tensor; readonly frozen: Tensor },
   count: number,
+  measure: DivergenceMeasure | null = null,
 ): { readonly moveTo: (offset: number) => void } {
   const { denoiser, process, tables } = model;
+  const { width } = denoiser;
   const gathered = gatherTransitions(program, model, rollout, count, "step");
-  const { logProb } = inferLikelihood(program, denoiser, process, tables, values, gathered.transitions, count);
-  const kept = affineColumns(program, { src: logProb, dst: rollout.oldLogProbs }, { rows: count, columns: denoiser.width });
+  const { transitions } = gathered;
+  const old = inferLikelihood(program, denoiser, process, tables, parameters.values, transitions, count);
+  const kept: { readonly launch: Launch<{ readonly dstOffset: "u32" }>; readonly columns: number }[] = [];
+  const keep = (src: Tensor, dst: Tensor, columns: number): void => {
+    kept.push({ launch: affineColumns(program, { src, dst }, { rows: count, columns }), columns });
+  };
+  keep(old.logProb, rollout.oldLogProbs, width);
+  if (rollout.frozen !== undefined) {
+    const frozen = inferLikelihood(program, denoiser, process, tables, parameters.frozen, transitions, count);
+    keep(measure === "noise" ? frozen.prediction : frozen.mean, rollout.frozen.outputs, width);
+    keep(inferDivergence(program, process, tables, { mean: old.mean, reference: frozen.mean, transitions }, count), rollout.frozen.divergences, 1);
+  }
   return {
     moveTo: (offset) => {
       gathered.moveTo(offset);
-      kept.update({ dstOffset: offset * denoiser.width });
+      for (const { launch, columns } of kept) launch.update({ dstOffset: offset * columns });
     },
   };
 }
@@ -299,8 +353,12 @@ export function recordMinibatch(
   const R = updateForm === "step" ? batchSize : batchSize * model.tunedSteps;
   const gathered = gatherTransitions(program, model, rollout, R, updateForm);
   const { transitions, chainIndex } = gathered;
-  const oldLogProb = program.temporary([R, width], "batch old log-densities");
-  rowGather(program, { source: rollout.oldLogProbs, index: gathered.flat, out: oldLogProb }, { rows: R, width });
+  const perTransition = (source: Tensor, label: string): Tensor => {
+    const out = program.temporary([R, width], label);
+    rowGather(program, { source, index: gathered.flat, out }, { rows: R, width });
+    return out;
+  };
+  const oldLogProb = perTransition(rollout.oldLogProbs, "batch old log-densities");
 
   const moved: (Launch<{ readonly indexOffset: "u32" }>)[] = [];
   /** A column of samples: in `chain` form the permutation itself names their rows. */
@@ -311,20 +369,27 @@ export function recordMinibatch(
     if (updateForm === "chain") moved.push(launch);
     return out;
   };
-  // Most rows are several times among single transitions: the critic sees each row once, with its number.
-  const rows = rollout.returns.length;
-  const counts = updateForm === "step" && rows < batchSize ? program.temporary([rows], "row counts") : undefined;
-  const counting = counts && rowCounts(program, { index: rollout.permutation, counts }, { rows, count: batchSize, divisor: model.tunedSteps });
   const sampleStates = updateForm === "step" ? transitions.state : perSample(rollout.states, conditionWidth, "sample states");
+  let counting: Launch<{ readonly offset: "u32" }> | undefined;
+  /** Most rows are several times among single transitions: the critic sees each row once, with its number. */
+  const valuedBatch = (): ValueBatch => {
+    const rows = rollout.returns.length;
+    if (updateForm !== "step" || rows >= batchSize) {
+      return { state: sampleStates, returns: perSample(rollout.returns, 1, "batch returns"), oldValues: perSample(rollout.oldValues, 1, "batch old values") };
+    }
+    const weights = program.temporary([rows], "row counts");
+    counting = rowCounts(program, { index: rollout.permutation, counts: weights }, { rows, count: batchSize, divisor: model.tunedSteps });
+    return { state: rollout.states, returns: rollout.returns, oldValues: rollout.oldValues, weights };
+  };
   return {
     batch: {
       transitions,
       chainIndex,
       oldLogProb,
       advantages: perSample(rollout.advantages, 1, "batch advantages"),
-      valued: counts === undefined
-        ? { state: sampleStates, returns: perSample(rollout.returns, 1, "batch returns"), oldValues: perSample(rollout.oldValues, 1, "batch old values") }
-        : { state: rollout.states, returns: rollout.returns, oldValues: rollout.oldValues, weights: counts },
+      advantageMoments: rollout.advantageMoments,
+      frozen: rollout.frozen === undefined ? undefined : perTransition(rollout.frozen.outputs, "batch frozen outputs"),
+      valued: model.critic === undefined ? undefined : valuedBatch(),
     },
     sampleStates,
     rows: { transitions: R, samples: batchSize },

@@ -1,5 +1,5 @@
 import { Breath } from "../core/breath.js";
-import { DifftuneError } from "../core/errors.js";
+import { DifftuneError, invariant } from "../core/errors.js";
 import type { Device } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
@@ -28,6 +28,16 @@ export interface RolloutSetup {
   readonly draw: (decision: number) => void;
   /** Whether the observations at the end of truncated episodes are kept, which `truncation: "correct"` bootstraps from. */
   readonly keepsFinalStates: boolean;
+  /** Whether the observation that each step led to is kept on the host; the environment must then have `stepObservations`. */
+  readonly keepsSteps?: boolean;
+}
+
+/** The observations that the steps of chunks led to, in units of the environment. */
+export interface ReachedStates {
+  /** [N, E, Ta, D]; what lies beyond `counts` means nothing. */
+  readonly states: Float32Array;
+  /** [N, E]: steps that a chunk took before its episode ended, at most Ta. */
+  readonly counts: Uint32Array;
 }
 
 /** Sums over the episodes that ended in a rollout, by the environment's own account. */
@@ -47,6 +57,8 @@ export interface RolloutRecord {
   /** [N + 1, E]: 1 where an episode begins. */
   readonly firsts: Float32Array;
   readonly finished: FinishedEpisodes;
+  /** Undefined where they are not kept. */
+  readonly reached: ReachedStates | undefined;
   readonly denoiseSeconds: number;
   readonly physicsSeconds: number;
 }
@@ -88,7 +100,7 @@ export class RolloutCollector {
   #keepFinal: { readonly program: Program; readonly moveTo: (slot: number) => void } | undefined;
   #finalObservations: Tensor | undefined;
   readonly #record: {
-    rewards: Float32Array; terminated: Float32Array; truncated: Float32Array; firsts: Float32Array;
+    rewards: Float32Array; terminated: Float32Array; truncated: Float32Array; firsts: Float32Array; reached: ReachedStates | undefined;
   };
 
   private constructor(setup: RolloutSetup) {
@@ -102,7 +114,10 @@ export class RolloutCollector {
     this.lastStates = own([E, policy.conditionWidth], "last states");
     this.finalStates = keepsFinalStates ? own([steps * E, policy.conditionWidth], "final states") : undefined;
     const host = (): Float32Array => new Float32Array(steps * E);
-    this.#record = { rewards: host(), terminated: host(), truncated: host(), firsts: new Float32Array((steps + 1) * E) };
+    const reached = setup.keepsSteps !== true ? undefined : {
+      states: new Float32Array(steps * E * environment.actionSteps * environment.observationSpace.size), counts: new Uint32Array(steps * E),
+    };
+    this.#record = { rewards: host(), terminated: host(), truncated: host(), firsts: new Float32Array((steps + 1) * E), reached };
   }
 
   /** @param isSplit whether to work in two halves; by default where the device works by itself and there are two environments */
@@ -196,7 +211,7 @@ export class RolloutCollector {
     const { environment, steps, draw } = this.#setup;
     const { decision, resets, isDeterministic } = options;
     const E = environment.count;
-    const { rewards, terminated, truncated, firsts } = this.#record;
+    const { rewards, terminated, truncated, firsts, reached } = this.#record;
     const finished = { episodes: 0, successes: 0, returns: 0, lengths: 0 };
     let physicsSeconds = 0;
     const startedMs = performance.now();
@@ -230,6 +245,7 @@ export class RolloutCollector {
         await waiting[index];
         await timed(() => (this.#parts.length === 1 ? environment.stepChunk(environment.actions) : environment.stepRows!(environment.actions, from, to)));
         this.#keep(step, from, to, finished);
+        this.#keepSteps(step, from, to);
         if (index === this.#parts.length - 1) this.#keepFinalObservations(step);
         if (step + 1 < steps) act(index, step + 1);
         else this.#upload(this.#parts[index]!);
@@ -238,7 +254,7 @@ export class RolloutCollector {
     }
     this.#close?.run();
     const seconds = (performance.now() - startedMs) / 1000;
-    return { rewards, terminated, truncated, firsts, finished, physicsSeconds, denoiseSeconds: Math.max(0, seconds - physicsSeconds) };
+    return { rewards, terminated, truncated, firsts, finished, reached, physicsSeconds, denoiseSeconds: Math.max(0, seconds - physicsSeconds) };
   }
 
   /** Beginnings after the last rollout, which the next one goes on from where nothing is reset. */
@@ -300,6 +316,17 @@ export class RolloutCollector {
       finished.lengths += result.finished.values[e * columns + lengths]!;
       finished.successes += result.finished.values[e * columns + successes]!;
     }
+  }
+
+  #keepSteps(step: number, from: number, to: number): void {
+    const { environment } = this.#setup;
+    const { reached } = this.#record;
+    const { stepObservations, count, actionSteps, observationSpace, result } = environment;
+    if (reached === undefined) return;
+    invariant(stepObservations !== undefined, "an environment that lost its step observations");
+    const width = actionSteps * observationSpace.size;
+    reached.states.set(stepObservations.subarray(from * width, to * width), (step * count + from) * width);
+    reached.counts.set(result.steps.subarray(from, to), step * count + from);
   }
 
   #keepFinalObservations(step: number): void {

@@ -49,6 +49,15 @@ export interface IterationEvent {
   readonly ratio?: number;
   /** 1 - var(returns - values) / var(returns). */
   readonly explainedVariance?: number;
+  /** Mean over the chunks of their learned reward, and its deviation. */
+  readonly chunkReward?: number;
+  readonly chunkRewardDeviation?: number;
+  /** Divergence of the policy that acted from the frozen one: nats a chunk, the sum over its denoising steps. */
+  readonly kl?: number;
+  /** The same for every step, the noisiest first. */
+  readonly stepKl?: readonly number[];
+  /** Weight of the divergence in this iteration, in the unit of the paper. */
+  readonly alpha?: number;
   /** Norm of the policy's gradient in the last minibatch, before it was clipped. */
   readonly gradientNorm?: number;
   /** Learning rate of the policy in this iteration. */

@@ -9,7 +9,8 @@ import { ppoStatistics } from "../kernels/rl/ppo-loss.js";
 export interface UpdateStepTensors {
   /** Left out while the critic warms up: the policy's gradient is then discarded. */
   readonly actor?: Trained | undefined;
-  readonly critic: Trained;
+  /** Left out where there is none. */
+  readonly critic?: Trained | undefined;
   /** Norm, scale and non-finite entries of the policy's gradient, and of the critic's. */
   readonly actorNorm: Tensor;
   readonly criticNorm: Tensor;
@@ -24,7 +25,7 @@ export interface UpdateStepTensors {
 /** The launches of a recorded step that change from run to run. */
 export interface UpdateStep {
   readonly actor: Launch<typeof adamwSpec.params> | undefined;
-  readonly critic: Launch<typeof adamwSpec.params>;
+  readonly critic: Launch<typeof adamwSpec.params> | undefined;
   readonly log: Launch<typeof lossStatisticsSpec.params>;
 }
 
@@ -39,7 +40,7 @@ export function recordUpdateStep(
 ): UpdateStep {
   const { actor, critic, actorNorm, criticNorm, statistics, log, stop } = tensors;
   const actorStep = actor && recordOptimiserStep(program, actor, options.actor, { norm: actorNorm, stop });
-  const criticStep = recordOptimiserStep(program, critic, options.critic, { norm: criticNorm, stop });
+  const criticStep = critic && recordOptimiserStep(program, critic, options.critic, { norm: criticNorm, stop });
   const row = { tensor: statistics, columns: statistics.length, blocks: 1, divisor: 1 };
   const { targetKl } = options;
   const logged = lossStatistics(program, row, { statistics: log, stop }, {

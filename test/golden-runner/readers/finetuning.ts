@@ -129,7 +129,7 @@ export const readFineTuning: Reader = async (golden, device, comparison) => {
       comparison.add("reward scale", [variance, mean, count], part("out.scaler_var_mean_count", 3), forward, place);
       comparison.add("discounted rewards", await read(learner.discountedReturns), part("out.scaler_ret", E), forward, place);
       for (const [kind, layoutOf, values, rate] of [
-        ["actor_ft", layout, learner.actor.values, train.lr.actor_lr], ["critic", criticLayout, learner.critic.values, train.lr.critic_lr],
+        ["actor_ft", layout, learner.actor.values, train.lr.actor_lr], ["critic", criticLayout, learner.critic!.trained.values, train.lr.critic_lr],
       ] as const) {
         const flat = await read(values);
         for (const [name, expected] of golden.parameters(`out.itr${iteration}.${kind}`)) {
