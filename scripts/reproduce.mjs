@@ -1,14 +1,31 @@
 #!/usr/bin/env node
 /**
- * `npm run reproduce -- avoid`: installs, builds, trains and measures every cell of the comparison that is not done yet, and
- * writes the page of results. It may be stopped at any moment (Ctrl-C) and goes on where it was.
+ * `npm run reproduce -- avoid` and `-- fdpp-pusht`: installs, builds, trains and measures every cell of an experiment that is not
+ * done yet, and writes its page of results. It may be stopped at any moment (Ctrl-C) and goes on where it was.
  */
 import { parseArgs } from "node:util";
 import { ensureBuilt, ensureInstalled, say } from "./bootstrap.mjs";
 
-const usage = `npm run reproduce -- avoid [options]
+const text = { type: "string" };
+const flag = { type: "boolean" };
 
-  --only M1,M2           data sets; default M1, M2 and M3
+/** Flags that every experiment has. */
+const shared = { jobs: text, threads: text, engine: text, out: text, results: text, list: flag, report: flag, force: flag, help: flag };
+const sharedUsage = (name) => `  --jobs 1               cells at the same time, each in a process of its own
+  --threads 2            of a process; default the cores, divided among the jobs
+  --engine wasm          or webgpu; default what the machine has
+  --out runs/reproduce/${name}    where the cells lie
+  --results docs/results        where the page is written
+  --list                 says what would run
+  --report               writes the page from what is done
+  --force                replaces cells that were run with other settings`;
+
+const experiments = {
+  avoid: {
+    options: {
+      only: text, methods: text, studies: text, seeds: text, iterations: text, environments: text, episodes: text, physics: text, hidden: text, epochs: text,
+    },
+    usage: `  --only M1,M2           data sets; default M1, M2 and M3
   --methods dppo-10,...  default all: dppo-3 to dppo-20, gaussian, gmm, gmm-released
   --studies floor,...    the smaller studies, or none; default all
   --seeds 1,2,3          seeds of fine-tuning
@@ -17,35 +34,50 @@ const usage = `npm run reproduce -- avoid [options]
   --episodes 200         of every evaluation
   --physics arm          or planar, which is many times faster and about 2 mm off
   --hidden 64,64,64      sizes of every network, for a trial
-  --epochs 100           of every pre-training, for a trial
-  --jobs 1               cells at the same time, each in a process of its own
-  --threads 2            of a process; default the cores, divided among the jobs
-  --engine wasm          or webgpu; default what the machine has
-  --out runs/reproduce/avoid    where the cells lie
-  --results docs/results        where the page is written
-  --list                 says what would run
-  --report               writes the page from what is done
-  --force                replaces cells that were run with other settings`;
+  --epochs 100           of every pre-training, for a trial`,
+    run: async (values, args) => (await import("./reproduce/avoid.mjs")).reproduceAvoid(values, args),
+  },
+  "fdpp-pusht": {
+    options: {
+      alphas: text, seeds: text, iterations: text, environments: text, chunks: text, epochs: text, batch: text, rate: text, clip: text, "denoising-steps": text,
+      episodes: text, pairs: text, rollouts: text, policy: text, starts: text, demonstrations: text, "pretrain-epochs": text, hidden: text,
+    },
+    usage: `  --alphas 0,0.3,10      weights of the divergence; default 0, 0.03, 0.1, 0.3, 1, 3 and 10
+  --seeds 1,2,3          seeds of fine-tuning
+  --iterations 100       of every fine-tuning
+  --environments 32      stepped together
+  --chunks 25            of each environment in an iteration
+  --epochs 5             passes over a rollout
+  --batch 5000           denoising steps of a minibatch
+  --rate 3e-5            learning rate of fine-tuning
+  --clip 0.01            clip range of fine-tuning
+  --denoising-steps 50   of a chain (DDIM, eta 1)
+  --episodes 100         of every evaluation
+  --pairs 1024           labelled by script
+  --rollouts 100         whose states are labelled
+  --policy FILE          instead of pre-training one
+  --starts FILE          JSON {"states": [[agent x, y, block x, y, angle], ...]} that are tried
+  --demonstrations, --pretrain-epochs, --hidden    of the pre-training, for a trial`,
+    run: async (values, args) => (await import("./reproduce/fdpp.mjs")).reproduceFdpp(values, args),
+  },
+};
 
-const text = { type: "string" };
-const flag = { type: "boolean" };
+function usage(names) {
+  return names.map((name) => `npm run reproduce -- ${name} [options]\n\n${experiments[name].usage}\n${sharedUsage(name)}`).join("\n\n");
+}
+
+const name = process.argv.slice(2).find((word) => Object.hasOwn(experiments, word));
 
 try {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      only: text, methods: text, studies: text, seeds: text, iterations: text, environments: text, episodes: text, physics: text, hidden: text, epochs: text,
-      jobs: text, threads: text, engine: text, out: text, results: text, list: flag, report: flag, force: flag, help: flag,
-    },
-  });
-  if (values.help || positionals.length !== 1 || positionals[0] !== "avoid") {
-    process.stdout.write(`${usage}\n`);
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { ...shared, ...(name === undefined ? {} : experiments[name].options) } });
+  if (values.help || name === undefined || positionals.length !== 1) {
+    process.stdout.write(`${usage(name === undefined ? Object.keys(experiments) : [name])}\n`);
     process.exitCode = values.help ? 0 : 2;
   } else {
     await ensureInstalled();
     await ensureBuilt();
-    const { reproduceAvoid } = await import("./reproduce/avoid.mjs");
-    process.exitCode = await reproduceAvoid(values, process.argv.slice(3));
+    const args = process.argv.slice(2);
+    process.exitCode = await experiments[name].run(values, args.toSpliced(args.indexOf(name), 1));
   }
 } catch (error) {
   say(`reproduce: ${error.message}`);

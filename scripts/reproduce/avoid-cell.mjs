@@ -1,14 +1,10 @@
-/** Runs one cell of `avoid-cells.mjs` in a folder of its own; what is half done goes on where it stopped. */
-import { access, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import path from "node:path";
-import { RunFolder } from "../../dist/cli/run-folder.js";
+/** How the cells of `avoid-cells.mjs` are run. */
 import { createAvoid, demonstrateAvoid, noisyActions } from "../../dist/envs/index.js";
-import { chainOf, DatasetBuilder, dppo, evaluate, Policy, ppo, pretrain, sourceOf } from "../../dist/index.js";
+import { chainOf, DatasetBuilder, dppo, ppo, pretrain, sourceOf } from "../../dist/index.js";
 import { methods, usual } from "./avoid-cells.mjs";
 import { chunksOf, optionsOf } from "./avoid-recipes.mjs";
+import { drive, evaluateAll, openRun, policyOf, withEnvironment } from "./cell-run.mjs";
 
-/** Milliseconds between two checkpoints. */
-const checkpointMs = 30_000;
 /** Environments that evaluate together where a cell does not say, and the seed of the first episode. */
 const evaluationEnvironments = 50;
 const evaluationSeed = 1_000_000;
@@ -20,35 +16,8 @@ const branchY = 0.13;
 const noises = [0, 0.1, 0.2, 0.3, 0.4];
 const startBoxes = { task: undefined, near: { x0: 0.475, y0: -0.28, x1: 0.575, y1: -0.24 }, wide: { x0: 0.4, y0: -0.28, x1: 0.62, y1: -0.18 } };
 
-/** The file that says that a cell is done. */
-const doneFile = "cell.json";
-
-/**
- * @param cell one of `planOf`
- * @param context the device, where cells lie, what to tell, when to stop
- */
-export async function runCell(cell, context) {
-  const folder = path.join(context.root, cell.id);
-  await mkdir(folder, { recursive: true });
-  const started = performance.now();
-  const outcome = await kinds[cell.kind](cell, { ...context, folder });
-  const seconds = (performance.now() - started) / 1000;
-  const done = { cell, engine: context.device.info, seconds, ...outcome };
-  const file = path.join(folder, doneFile);
-  await writeFile(`${file}.tmp`, `${JSON.stringify(done, null, 1)}\n`);
-  await rename(`${file}.tmp`, file);
-}
-
-const kinds = { pretrain: runPretrain, finetune: runFinetune, explore: runExplore, refine: runRefine, stress: runStress };
-
-/** Makes an environment for as long as `work` lasts. */
-async function withEnvironment(env, work) {
-  try {
-    return await work(env);
-  } finally {
-    env.close();
-  }
-}
+/** By the kind of the cell. */
+export const kinds = { pretrain: runPretrain, finetune: runFinetune, explore: runExplore, refine: runRefine, stress: runStress };
 
 async function recordDemonstrations({ set, demonstrations, physics }) {
   const source = await withEnvironment(await createAvoid({ physics }), sourceOf);
@@ -60,7 +29,7 @@ async function recordDemonstrations({ set, demonstrations, physics }) {
 async function runPretrain(cell, context) {
   const dataset = await recordDemonstrations(cell);
   const options = optionsOf(cell);
-  const run = await openRun(cell, context, { method: "pretrain", seed: options.seed, options });
+  const run = await openRun(cell, context, { method: "pretrain", environment: "avoid", seed: options.seed, options });
   try {
     const training = pretrain(context.device, dataset, { ...options, ...run.resume });
     const last = await drive(training, run, context, {
@@ -79,7 +48,7 @@ async function runFinetune(cell, context) {
   const policy = await policyOf(cell.base, context);
   const options = optionsOf(cell);
   const { algorithm } = methods[cell.method];
-  const run = await openRun(cell, context, { method: algorithm, seed: cell.seed, options });
+  const run = await openRun(cell, context, { method: algorithm, environment: "avoid", seed: cell.seed, options });
   try {
     return await withEnvironment(await trainingEnvironment(cell, policy, context), async (env) => {
       const train = algorithm === "dppo" ? dppo : ppo;
@@ -105,22 +74,6 @@ async function runFinetune(cell, context) {
 /** What curves are drawn from. */
 function shortened({ iteration, envSteps, success, return: reward, approxKl, clipFraction, explainedVariance, iterationSeconds }) {
   return { iteration, envSteps, success, return: reward, approxKl, clipFraction, explainedVariance, iterationSeconds };
-}
-
-/** Runs a training to its end: logs, keeps checkpoints, stops when asked. Gives the last event. */
-async function drive(training, { folder }, { signal, tell }, { event: name, place, words }) {
-  let last;
-  let savedMs = performance.now();
-  for await (const event of training) {
-    await folder.append({ event: name, ...event });
-    tell(words(event));
-    last = event;
-    if (!signal.aborted && performance.now() - savedMs < checkpointMs) continue;
-    await folder.saveCheckpoint(await training.save(), { iteration: place(event) });
-    savedMs = performance.now();
-    signal.throwIfAborted();
-  }
-  return last;
 }
 
 /** Keeps the policy of a training that is over, and evaluates it. */
@@ -150,15 +103,6 @@ async function evaluateBothWays(policy, { environments = evaluationEnvironments,
     both[name] = await withEnvironment(env, () => evaluateAll(policy, env, { episodes, isDeterministic, seed: evaluationSeed }, context));
   }
   return both;
-}
-
-async function evaluateAll(policy, env, options, { device, signal, tell }) {
-  let last;
-  for await (const snapshot of evaluate(device, policy, env, { ...options, signal })) {
-    tell(`evaluation ${snapshot.episodes} of ${snapshot.wanted}, success ${snapshot.success.mean.toFixed(2)}`);
-    last = snapshot;
-  }
-  return last;
 }
 
 /** What a policy that has not been tuned does with the noise that it would explore with. */
@@ -209,24 +153,4 @@ async function runStress(cell, context) {
   for (const noise of noises) rows.push(await measure(noise, "task"));
   for (const start of Object.keys(startBoxes)) if (start !== "task") rows.push(await measure(0, start));
   return { rows };
-}
-
-async function policyOf(id, { root }) {
-  return Policy.decode(await readFile(path.join(root, id, "policy.safetensors")));
-}
-
-/** The run folder of a cell, new or taken up again, with the state to go on from. */
-async function openRun(cell, { folder, device, command }, { method, seed, options }) {
-  const isHalf = await access(path.join(folder, "run.json")).then(() => true, () => false);
-  if (isHalf) {
-    const run = await RunFolder.open(folder, { keep: 0 });
-    const { checkpoint } = await run.readState();
-    await run.goOn(checkpoint);
-    return { folder: run, resume: checkpoint === undefined ? {} : { resume: checkpoint.state } };
-  }
-  // What a kill has left that is no run yet.
-  await rm(folder, { recursive: true, force: true });
-  const startedAt = new Date().toISOString();
-  const description = { command, method, environment: "avoid", seed, engine: { ...device.info }, options: { ...options, cell }, startedAt };
-  return { folder: await RunFolder.create(folder, description, { keep: 0 }), resume: {} };
 }

@@ -3,7 +3,7 @@
  * numbers. A cell is plain data: equal cells are equal JSON.
  */
 
-import { isDeepStrictEqual } from "node:util";
+import { inOrder } from "./cells.mjs";
 
 /** The data sets of DPPO: two ways each that part after the second row of cylinders. */
 export const sets = ["M1", "M2", "M3"];
@@ -140,31 +140,4 @@ export function planOf(settings) {
   };
   const chosenStudies = Object.fromEntries(settings.studies.map((study) => [study, makers[study]()]));
   return { cells: inOrder([...cells.values()]), comparison, studies: chosenStudies };
-}
-
-/**
- * The cells whose policies a cell needs.
- *
- * @param {{ readonly base?: string, readonly policy?: string, readonly policies?: readonly string[] }} cell
- * @returns {string[]}
- */
-export function needsOf({ base, policy, policies = [] }) {
-  return [base, policy, ...policies].filter((id) => id !== undefined);
-}
-
-/** Whether what a file holds is this cell, trained with these options. */
-export function isSame(stored, cell, options) {
-  const plain = (value) => JSON.parse(JSON.stringify(value));
-  return isDeepStrictEqual(plain({ cell: stored.cell, options: stored.options }), plain({ cell, options }));
-}
-
-function inOrder(cells) {
-  const byId = new Map(cells.map((cell) => [cell.id, cell]));
-  const ordered = new Map();
-  const place = (cell) => {
-    for (const id of needsOf(cell)) place(byId.get(id));
-    ordered.set(cell.id, cell);
-  };
-  for (const cell of cells) place(cell);
-  return [...ordered.values()];
 }

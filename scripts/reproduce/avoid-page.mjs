@@ -1,14 +1,14 @@
 /** The page of results of `npm run reproduce -- avoid`: figures, tables and what they say of the paper's claims. */
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { groupedBars } from "../../dist/cli/report/bar-chart.js";
 import { chainPanels } from "../../dist/cli/report/chain-panels.js";
 import { lineChart } from "../../dist/cli/report/line-chart.js";
-import { standalone } from "../../dist/cli/report/svg.js";
 import { trajectoryPicture } from "../../dist/cli/report/trajectory-picture.js";
 import { mean, meanInterval, shareInterval } from "../../dist/index.js";
-import { isSame, methods, studies, usual, usualDemonstrations } from "./avoid-cells.mjs";
+import { methods, studies, usual, usualDemonstrations } from "./avoid-cells.mjs";
 import { optionsOf } from "./avoid-recipes.mjs";
+import { Figures, duration, interval, median, number, plural, readDone, share, table, thousands } from "./page.mjs";
 
 /** Success that counts as solved, in the column of speed. */
 const solved = 0.9;
@@ -18,8 +18,8 @@ const networkTitles = { diffusion: "diffusion", gaussian: "Gaussian", gmm: "mixt
 
 /** Writes `avoid.md` and its figures; gives the path of the page. */
 export async function writePage(plan, settings, { folder, results, args }) {
-  const done = await readDone(plan.cells, folder);
-  const figures = new Figures();
+  const done = await readDone(plan.cells, folder, optionsOf);
+  const figures = new Figures("avoid");
   const sections = [
     opening(plan, settings, done, args),
     claims(plan, settings, done),
@@ -27,47 +27,11 @@ export async function writePage(plan, settings, { folder, results, args }) {
     ...settings.sets.map((set) => comparison(set, plan, settings, done, figures)),
     ...settings.studies.map((study) => studyPages[study](plan.studies[study], done, figures, study)),
   ];
-  const place = path.join(results, "avoid");
-  await rm(place, { recursive: true, force: true });
-  await mkdir(place, { recursive: true });
-  for (const [name, markup] of figures.files) await writeFile(path.join(place, `${name}.svg`), standalone(markup));
+  await figures.write(results);
   const file = path.join(results, "avoid.md");
   await writeFile(file, `${sections.filter((section) => section !== undefined).join("\n\n")}\n`);
   return file;
 }
-
-/** What the finished cells wrote, by id. */
-async function readDone(cells, folder) {
-  const done = new Map();
-  for (const cell of cells) {
-    const text = await readFile(path.join(folder, cell.id, "cell.json"), "utf8").catch(() => undefined);
-    const found = text === undefined ? undefined : JSON.parse(text);
-    if (found !== undefined && isSame(found, cell, optionsOf(cell))) done.set(cell.id, found);
-  }
-  return done;
-}
-
-/** The drawings of the page, by file name. */
-class Figures {
-  files = new Map();
-
-  /** Keeps a drawing and gives the line that shows it. */
-  show(name, description, draw, content) {
-    this.files.set(name, draw({ id: name, description, ...content }));
-    return `![${description}](avoid/${name}.svg)`;
-  }
-}
-
-// Numbers as people read them.
-const percent = (share) => (share === undefined ? "–" : `${(100 * share).toFixed(0)} %`);
-const share = ({ mean: value, low, high }) => `${percent(value)} (${(100 * low).toFixed(0)} to ${(100 * high).toFixed(0)})`;
-const number = (value, digits = 1) => (value === undefined || !Number.isFinite(value) ? "–" : value.toFixed(digits));
-const interval = ({ mean: value, low, high }, digits = 1) => `${number(value, digits)} (${number(low, digits)} to ${number(high, digits)})`;
-const thousands = (value) => (value === undefined ? "–" : value.toLocaleString("en"));
-const duration = (seconds) => (seconds < 120 ? `${seconds.toFixed(0)} s` : seconds < 7200 ? `${(seconds / 60).toFixed(0)} min` : `${(seconds / 3600).toFixed(1)} h`);
-const table = (head, rows) => [`| ${head.join(" | ")} |`, `|${head.map(() => "---").join("|")}|`, ...rows.map((row) => `| ${row.join(" | ")} |`)].join("\n");
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 function opening(plan, settings, done, args) {
   const all = [...done.values()];

@@ -1,56 +1,23 @@
-/** The conductor of `npm run reproduce -- avoid`: which cells are to be run, in which processes, and what became of them. */
-import { fork } from "node:child_process";
-import { mkdir, readFile, rm } from "node:fs/promises";
-import { availableParallelism } from "node:os";
-import path from "node:path";
+/** `npm run reproduce -- avoid`: its settings, and what they make of them. */
 import { DifftuneError } from "../../dist/index.js";
-import { root, say } from "../bootstrap.mjs";
-import { defaultSettings, isSame, methods, needsOf, planOf, sets, studies } from "./avoid-cells.mjs";
+import { defaultSettings, methods, planOf, sets, studies } from "./avoid-cells.mjs";
 import { optionsOf } from "./avoid-recipes.mjs";
-
-const interrupted = 130;
+import { chosen, count, numbers, reproduce } from "./conduct.mjs";
 
 /** @param given flags as texts  @param args the command line after `avoid`, for the page */
 export async function reproduceAvoid(given, args) {
   const settings = readSettings(given);
-  const jobs = count("jobs", given.jobs, 1);
-  const threads = count("threads", given.threads, Math.max(1, Math.floor(availableParallelism() / jobs)));
-  const folder = path.resolve(root, given.out ?? "runs/reproduce/avoid");
   const plan = planOf(settings);
-  const states = await statesOf(plan.cells, folder);
-  const waiting = plan.cells.filter(({ id }) => states.get(id) !== "done");
-  if (given.list) {
-    for (const { id } of plan.cells) process.stdout.write(`${states.get(id).padEnd(6)} ${id}\n`);
-    return 0;
-  }
-  let status = 0;
-  if (!given.report) {
-    const others = plan.cells.filter(({ id }) => states.get(id) === "other");
-    if (others.length > 0 && !given.force) {
-      throw new DifftuneError("OPTION", `${others.length} cells were run with other settings, ${others[0].id} for one.`, {
-        hint: "Replace them by --force, or choose another folder by --out.",
-      });
-    }
-    for (const { id } of others) await rm(path.join(folder, id), { recursive: true, force: true });
-    await mkdir(folder, { recursive: true });
-    const command = ["npm run reproduce --", "avoid", ...args].join(" ");
-    status = await conduct(waiting, { folder, jobs, threads, engine: given.engine, command });
-  }
-  const { writePage } = await import("./avoid-page.mjs");
-  const file = await writePage(plan, settings, { folder, results: path.resolve(root, given.results ?? "docs/results"), args });
-  say(`written    ${path.relative("", file)}`);
-  return status;
+  return reproduce({
+    name: "avoid",
+    plan,
+    runner: "avoid-cell.mjs",
+    optionsOf,
+    writePage: async (places) => (await import("./avoid-page.mjs")).writePage(plan, settings, places),
+  }, given, args);
 }
 
 function readSettings(given) {
-  const chosen = (name, value, known, standard) => {
-    if (value === undefined) return standard;
-    if (value === "none") return [];
-    const names = value.split(",").map((part) => part.trim());
-    const unknown = names.find((part) => !known.includes(part));
-    if (unknown !== undefined) throw new DifftuneError("OPTION", `--${name} has no "${unknown}".`, { hint: `There are ${known.join(", ")}.` });
-    return names;
-  };
   const physics = chosen("physics", given.physics, ["arm", "planar"], [defaultSettings.physics]);
   const settings = {
     sets: chosen("only", given.only, sets, defaultSettings.sets),
@@ -69,152 +36,4 @@ function readSettings(given) {
     throw new DifftuneError("OPTION", "There must be at least one data set, one method and one seed.");
   }
   return settings;
-}
-
-function numbers(name, value) {
-  return value?.split(",").map((part) => count(name, part.trim()));
-}
-
-function count(name, value, standard) {
-  if (value === undefined) return standard;
-  const number = Number(value);
-  if (!Number.isSafeInteger(number) || number < 1 || number > 0xffffffff) {
-    throw new DifftuneError("OPTION", `--${name} is "${value}"; it must be a whole number from 1.`);
-  }
-  return number;
-}
-
-/** By id: `done`, `half` (goes on), `new`, or `other` (there is something of other settings, or made from it). */
-async function statesOf(cells, folder) {
-  const read = async (...names) => {
-    try {
-      return JSON.parse(await readFile(path.join(folder, ...names), "utf8"));
-    } catch {
-      return undefined;
-    }
-  };
-  const states = new Map();
-  for (const cell of cells) {
-    const [done, run] = await Promise.all([read(cell.id, "cell.json"), read(cell.id, "run.json")]);
-    const found = done ?? (run === undefined ? undefined : storedIn(run.options));
-    const isOther = found !== undefined && (!isSame(found, cell, optionsOf(cell)) || needsOf(cell).some((id) => states.get(id) !== "done"));
-    states.set(cell.id, found === undefined ? "new" : isOther ? "other" : done === undefined ? "half" : "done");
-  }
-  return states;
-}
-
-/** The cell and the options of training that a run folder tells. */
-function storedIn({ cell, ...options }) {
-  return { cell, options };
-}
-
-/** Runs cells, several at a time, each in a process of its own. Gives the exit status. */
-async function conduct(cells, { folder, jobs, threads, engine, command }) {
-  const progress = new Progress(cells.length, jobs);
-  const waiting = [...cells];
-  const running = new Map();
-  const failed = new Set();
-  let isStopping = false;
-  const stop = () => {
-    if (isStopping) return;
-    isStopping = true;
-    say("stopping: what is half done is kept");
-    for (const child of running.values()) child.kill("SIGINT");
-  };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
-  /** The next cell whose needs are met, or undefined; what needs a failed cell fails with it. */
-  const next = () => {
-    for (const [place, cell] of waiting.entries()) {
-      const needs = needsOf(cell);
-      if (needs.some((id) => failed.has(id))) {
-        failed.add(cell.id);
-        waiting.splice(place, 1);
-        return next();
-      }
-      if (needs.every((id) => !running.has(id) && !waiting.some((other) => other.id === id))) return waiting.splice(place, 1)[0];
-    }
-    return undefined;
-  };
-  const run = (cell) => new Promise((resolve) => {
-    const child = fork(new URL("avoid-child.mjs", import.meta.url), [], { cwd: root });
-    running.set(cell.id, child);
-    progress.start(cell);
-    let failure;
-    child.on("message", (message) => {
-      if (message.failure === undefined) progress.tell(cell, message.tell);
-      else failure = message.failure;
-    });
-    child.on("close", (code) => {
-      running.delete(cell.id);
-      if (code === 0) progress.end(cell);
-      else if (!isStopping || code !== interrupted) {
-        failed.add(cell.id);
-        say(`failed     ${cell.id}: ${failure ?? `exit status ${code}`}`);
-      }
-      resolve();
-    });
-    child.send({ cell, root: folder, threads, engine, command });
-  });
-  const work = async () => {
-    while (!isStopping) {
-      const cell = next();
-      if (cell !== undefined) await run(cell);
-      else if (running.size === 0 || waiting.length === 0) return;
-      // What is left needs a cell that another worker is running.
-      else await new Promise((resolve) => { setTimeout(resolve, 500); });
-    }
-  };
-  try {
-    await Promise.all(Array.from({ length: Math.min(jobs, cells.length) }, work));
-  } finally {
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
-  }
-  if (isStopping) return interrupted;
-  return failed.size === 0 ? 0 : 1;
-}
-
-/** Lines on the error stream: what each running cell says, and what is left. */
-class Progress {
-  #cells;
-  #jobs;
-  #done = 0;
-  #numbers = new Map();
-  #starts = new Map();
-  #spent = new Map();
-  #lastMs = new Map();
-  #isTerminal = process.stderr.isTTY === true;
-
-  constructor(cells, jobs) {
-    this.#cells = cells;
-    this.#jobs = jobs;
-  }
-
-  start(cell) {
-    this.#numbers.set(cell.id, this.#numbers.size + 1);
-    this.#starts.set(cell.id, performance.now());
-  }
-
-  tell(cell, words) {
-    const line = `[${this.#numbers.get(cell.id)}/${this.#cells}] ${cell.id}: ${words}`;
-    const now = performance.now();
-    if (this.#isTerminal && this.#jobs === 1) process.stderr.write(`\r${line}\u001b[K`);
-    else if (now - (this.#lastMs.get(cell.id) ?? -Infinity) > 15_000) {
-      say(line);
-      this.#lastMs.set(cell.id, now);
-    }
-  }
-
-  end(cell) {
-    const seconds = (performance.now() - this.#starts.get(cell.id)) / 1000;
-    this.#done += 1;
-    const spent = this.#spent.get(cell.kind) ?? [];
-    this.#spent.set(cell.kind, [...spent, seconds]);
-    const all = [...this.#spent.values()].flat();
-    const left = ((this.#cells - this.#done) * all.reduce((sum, value) => sum + value, 0)) / all.length / this.#jobs;
-    const line = `[${this.#done}/${this.#cells}] ${cell.id}: done in ${seconds.toFixed(0)} s, about ${Math.ceil(left / 60)} min left`;
-    if (this.#isTerminal && this.#jobs === 1) process.stderr.write(`\r${line}\u001b[K\n`);
-    else say(line);
-  }
 }

@@ -1,0 +1,75 @@
+/**
+ * What `npm run reproduce -- fdpp-pusht` runs: a policy, the box and the starts, a learned reward, and one fine-tuning for every
+ * weight of the divergence and seed.
+ */
+import { inOrder } from "./cells.mjs";
+
+/** Everything that may be chosen; the defaults are the published experiment. */
+export const defaultSettings = {
+  alphas: [0, 0.03, 0.1, 0.3, 1, 3, 10],
+  seeds: [1, 2, 3],
+  iterations: 100,
+  environments: 32,
+  /** Chunks that each environment takes in an iteration: 200 steps. */
+  chunks: 25,
+  epochs: 5,
+  batch: 5000,
+  rate: 3e-5,
+  clip: 0.01,
+  /** DDIM steps of a chain while fine-tuning and evaluating. */
+  denoisingSteps: 50,
+  episodes: 100,
+  /** Labelled pairs, and the rollouts that their states are drawn from. */
+  pairs: 1024,
+  rollouts: 100,
+  /** Overrules of the pre-training, for a trial: its demonstrations, epochs and hidden sizes. */
+  demonstrations: undefined,
+  pretrainEpochs: undefined,
+  hidden: undefined,
+  /** A policy that is taken instead of pre-training one. */
+  policy: undefined,
+  /** Starts that are tried, a file; without them those the policy was trained from, or 200 of the task's own. */
+  starts: undefined,
+};
+
+/** Control steps of an episode, the coverage that counts as success, and the steps in which the box must be entered. */
+export const task = { maxSteps: 200, successCoverage: 0.9, earlySteps: 40 };
+
+/** How the box and the starts are found (FDPP specification, section 7). */
+export const calibration = {
+  firstBox: { x0: 330, y0: 300, x1: 470, y1: 440 },
+  seeds: 200, rollouts: 5, mostStarts: 10, leastStarts: 3,
+  jitterPx: 5, jitterAngle: 0.05,
+  /** Episodes with jitter by which a start that qualifies is proved, and what it must then reach. */
+  trials: 20, leastEntering: 0.95, leastSuccess: 0.9,
+};
+
+/** A weight as it stands in the name of a cell. */
+export const alphaName = (alpha) => `alpha-${alpha}`;
+
+/**
+ * The cells of some settings, in an order in which each comes after those it needs. Kinds: `pretrain`, `calibrate`, `reward`,
+ * `evaluate` (of the pre-trained policy), `finetune` (with its evaluations).
+ */
+export function planOf(settings) {
+  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, clip, denoisingSteps, episodes, pairs, rollouts, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
+  const base = "policy";
+  const [box, reward] = ["starts", "reward"];
+  const cells = [
+    { id: base, kind: "pretrain", ...(policy === undefined ? { demonstrations, epochs: pretrainEpochs, hidden } : { from: policy }) },
+    { id: box, kind: "calibrate", base, denoisingSteps, from: starts },
+    { id: "before", kind: "evaluate", base, needs: [box], denoisingSteps, episodes },
+    { id: reward, kind: "reward", base, needs: [box], denoisingSteps, pairs, rollouts },
+    // Seed by seed, and those that the acceptance speaks of first.
+    ...seeds.flatMap((seed) => inOrderOfInterest(alphas).map((alpha) => ({
+      id: `fdpp/${alphaName(alpha)}/seed-${seed}`, kind: "finetune", base, needs: [box, reward], alpha, seed, iterations, environments, chunks, epochs, batch, rate, clip, denoisingSteps, episodes,
+    }))),
+  ];
+  return { cells: inOrder(cells), starts: box, reward, before: "before", policy: base };
+}
+
+/** The weight of the paper's claim, the two ends, then what lies between. */
+function inOrderOfInterest(alphas) {
+  const first = [0.3, 0, 10, 1, 0.1];
+  return [...first.filter((alpha) => alphas.includes(alpha)), ...alphas.filter((alpha) => !first.includes(alpha))];
+}

@@ -1,0 +1,59 @@
+/** `npm run reproduce -- fdpp-pusht`: its settings, and what they make of them. */
+import { DifftuneError } from "../../dist/index.js";
+import { count, numbers, reproduce } from "./conduct.mjs";
+import { defaultSettings, planOf } from "./fdpp-cells.mjs";
+import { optionsOf } from "./fdpp-recipes.mjs";
+
+/** @param given flags as texts  @param args the command line after `fdpp-pusht`, for the page */
+export async function reproduceFdpp(given, args) {
+  const settings = readSettings(given);
+  const plan = planOf(settings);
+  return reproduce({
+    name: "fdpp-pusht",
+    plan,
+    runner: "fdpp-cell.mjs",
+    optionsOf,
+    writePage: async (places) => (await import("./fdpp-page.mjs")).writePage(plan, settings, places),
+  }, given, args);
+}
+
+function readSettings(given) {
+  const whole = (name, flag = name) => (given[flag] === undefined ? defaultSettings[name] : count(flag, given[flag]));
+  const settings = {
+    alphas: weights(given.alphas) ?? defaultSettings.alphas,
+    seeds: numbers("seeds", given.seeds) ?? defaultSettings.seeds,
+    iterations: whole("iterations"),
+    environments: whole("environments"),
+    chunks: whole("chunks"),
+    epochs: whole("epochs"),
+    batch: whole("batch"),
+    rate: positive("rate", given.rate) ?? defaultSettings.rate,
+    clip: positive("clip", given.clip) ?? defaultSettings.clip,
+    denoisingSteps: whole("denoisingSteps", "denoising-steps"),
+    episodes: whole("episodes"),
+    pairs: whole("pairs"),
+    rollouts: whole("rollouts"),
+    demonstrations: whole("demonstrations"),
+    pretrainEpochs: whole("pretrainEpochs", "pretrain-epochs"),
+    hidden: numbers("hidden", given.hidden),
+    policy: given.policy,
+    starts: given.starts,
+  };
+  if (settings.alphas.length === 0 || settings.seeds.length === 0) throw new DifftuneError("OPTION", "There must be at least one alpha and one seed.");
+  return settings;
+}
+
+function weights(value) {
+  return value?.split(",").map((part) => {
+    const alpha = Number(part);
+    if (part.trim() === "" || !(alpha >= 0 && alpha <= 1e6)) throw new DifftuneError("OPTION", `--alphas has "${part}"; a weight is a number from 0.`);
+    return alpha;
+  });
+}
+
+function positive(name, value) {
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (!(number > 0 && number < Infinity)) throw new DifftuneError("OPTION", `--${name} is "${value}"; it must be a number above 0.`);
+  return number;
+}
