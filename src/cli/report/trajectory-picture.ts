@@ -1,4 +1,5 @@
 import { avoidScene } from "../../envs/avoid-scene.js";
+import type { Box } from "../../envs/drawing/pusht.js";
 import { placeShape, pushtScene } from "../../envs/pusht-scene.js";
 import { clipped, crossShape, heading, type LegendEntry, type Plot } from "./frame.js";
 import { extent, linearScale, type Scale } from "./scale.js";
@@ -20,6 +21,8 @@ export interface TrajectoryPicture extends ChartName {
   /** Name of the environment, whose scene is drawn: `avoid`, `avoid-free`, `pusht`, `pusht-reach`. Of others only the ways are drawn. */
   readonly environment: string;
   readonly trajectories: readonly Trajectory[];
+  /** A rectangle that is to be kept out of, in the units of the environment. */
+  readonly forbiddenBox?: Box | undefined;
 }
 
 /**
@@ -50,7 +53,8 @@ export function trajectoryPicture(options: TrajectoryPicture): string {
   const border = element("rect", { x: plot.left + 0.5, y: plot.top + 0.5, width: width - 1, height: height - 1, fill: "none", stroke: "grid" });
   const axes = ground.hasAxes ? drawAxes(plot, horizontal, vertical, ground) : "";
   const empty = options.trajectories.length === 0 ? textAt((plot.left + plot.right) / 2, plot.bottom - 12, "no trajectories", { anchor: "middle" }) : "";
-  const scene = clipped(plot, 0, ground.draw(project, perUnit, plot), ...paths, ...crosses, empty);
+  const box = options.forbiddenBox === undefined ? "" : drawBox(options.forbiddenBox, project);
+  const scene = clipped(plot, 0, ground.draw(project, perUnit, plot), box, ...paths, ...crosses, empty);
   return chart(options, plot.bottom + (ground.hasAxes ? 36 : 4), top.markup + panel + scene + border + axes);
 }
 
@@ -129,17 +133,30 @@ function drawPushTScene(project: Projection, perUnit: number, hasGoal: boolean):
   return walls + element("path", { d: `${polyline(Array.from(placed), project)}Z`, fill: "good", "fill-opacity": "0.22", stroke: "good", "stroke-opacity": "0.6" });
 }
 
+function drawBox({ x0, y0, x1, y1 }: Box, project: Projection): string {
+  const d = `${polyline([x0, y0, x1, y0, x1, y1, x0, y1], project)}Z`;
+  return element("path", { d, fill: "bad", "fill-opacity": "0.12", stroke: "bad", "stroke-width": "1.6", "stroke-dasharray": "6 3" });
+}
+
 interface WayStyle {
   readonly ink: Ink;
   readonly name: string;
   readonly isCrash: boolean;
 }
 
+/** Of Push-T with a forbidden box: by the way that was taken, and whether it led to the goal. */
+const boxStyles: Readonly<Partial<Record<string, readonly [solved: WayStyle, failed: WayStyle]>>> = {
+  avoidedBox: [{ ink: "series0", name: "around the box", isCrash: false }, { ink: "series6", name: "around it, failed", isCrash: false }],
+  enteredBox: [{ ink: "series1", name: "through the box", isCrash: false }, { ink: "series4", name: "through it, failed", isCrash: false }],
+};
+
 /** By the gap of the third row that was taken. */
 const gapInks: Readonly<Partial<Record<string, Ink>>> = { m5: "series0", m6: "series2", m7: "series4", m8: "series3" };
 
 function styleOf({ label, reason, success }: Trajectory, isAvoid: boolean): WayStyle {
   if (reason === "collision") return { ink: "bad", name: "collision", isCrash: true };
+  const byBox = boxStyles[label]?.[success ? 0 : 1];
+  if (byBox !== undefined) return byBox;
   if (!isAvoid) return { ink: success ? "series0" : "series1", name: success ? "success" : "failure", isCrash: false };
   const ink = gapInks[label];
   return ink === undefined ? { ink: "muted", name: "no gap", isCrash: false } : { ink, name: label, isCrash: false };
