@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
 import { expectBuilt } from "../expect-built.js";
-import { defaultSettings, methods, needsOf, planOf, studies, usual } from "../../scripts/reproduce/avoid-cells.mjs";
+import { defaultSettings, methods, planOf, studies, usual } from "../../scripts/reproduce/avoid-cells.mjs";
+import { needsOf } from "../../scripts/reproduce/cells.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 /** A cell in its part of the comparison. */

@@ -56,9 +56,9 @@ export function gridBorders({ x, y, values }: ValueGrid): { readonly x: readonly
 }
 
 /** At most so many of the places are dotted: of more, every so-manieth. */
-export const mostDots = 1500;
+const mostDots = 1500;
 
-/** Every so-manieth of the places, so that {@link mostDots} are left. */
+/** Every so-manieth of the places, at most 1500. */
 export function dotsOf(points: ArrayLike<number>): readonly (readonly [x: number, y: number])[] {
   const count = Math.floor(points.length / 2);
   const stride = Math.max(1, Math.ceil(count / mostDots));
