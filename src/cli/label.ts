@@ -175,6 +175,8 @@ export const labelCommand: Command = {
     try {
       if (own.terminal) {
         await new TerminalAnnotator(session, environment, { input: process.stdin, print: printLine }).run(signal);
+        // As long as it may be typed into, the process would wait.
+        process.stdin.destroy();
       } else {
         page = await LabelPage.serve(session, environment, own.port);
         printLine(`Label at ${page.address} (to this machine alone). Ctrl-C ends it; every answer is kept at once.`);

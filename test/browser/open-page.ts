@@ -112,6 +112,11 @@ async function serve(files: Files, headers: Readonly<Record<string, string>>): P
   };
 }
 
+/** Starts headless Chromium. */
+export function launchBrowser({ webgpu = false }: Pick<PageOptions, "webgpu"> = {}): Promise<Browser> {
+  return chromium.launch({ executablePath: findChromium() ?? programs[0]!, args: [...launchFlags, ...(webgpu ? webgpuFlags : [])] });
+}
+
 /**
  * Opens an entry in headless Chromium: a TypeScript module, whose exports {@link OpenPage.call} calls, or an HTML page.
  *
@@ -128,10 +133,7 @@ export async function openPage(entry: string, options: PageOptions = {}): Promis
   const server = await serve(files, { ...isolation, ...headers });
   let browser: Browser | undefined;
   try {
-    browser = await chromium.launch({
-      executablePath: findChromium() ?? programs[0]!,
-      args: [...launchFlags, ...(webgpu ? webgpuFlags : [])],
-    });
+    browser = await launchBrowser({ webgpu });
     const page = await browser.newPage();
     const messages: string[] = [];
     page.on("console", (message) => messages.push(`${message.type()}: ${message.text()}`));
