@@ -4,6 +4,7 @@ import { oneOf, wholeNumber } from "../core/options.js";
 import type { Policy } from "../diffusion/policy.js";
 import { createDevice } from "../engine/create-device.js";
 import type { Device } from "../engine/device.js";
+import type { VectorEnvironment } from "../envs/environment.js";
 import { environmentNames } from "../envs/registry.js";
 import { chainOf } from "../rl/denoising-chain.js";
 import type { IterationEvent } from "../rl/training.js";
@@ -11,12 +12,13 @@ import { exitCodes, type Command } from "./command.js";
 import { environmentSchema, environmentSection, environmentName } from "./environment-section.js";
 import { evaluateIn, evaluationPairs, formatShare } from "./evaluation.js";
 import { Interruption } from "./interruption.js";
-import type { FinetuneMethod } from "./methods.js";
+import { readBytes } from "./files.js";
+import type { FinetuneMethod, MethodInput } from "./methods.js";
 import { pathOption } from "./options.js";
-import { environmentOf, environmentOptionsOf, openEnvironment, placeNames, readPolicy, type Place } from "./policy-file.js";
+import { environmentOf, environmentOptionsOf, fileIn, openEnvironment, placeNames, readPolicy, type Place } from "./policy-file.js";
 import { isQuietChild, runQuietly } from "./quiet-child.js";
 import { formatSeconds, Pace, Reporter } from "./reporter.js";
-import { readRunDescription, type RunFolder } from "./run-folder.js";
+import { inputPath, readRunDescription, type RunFolder } from "./run-folder.js";
 import { openRun, runOptions } from "./run-options.js";
 import { endedBy, runTraining, type EventReader } from "./training-run.js";
 
@@ -25,17 +27,31 @@ function reader(pace: Pace): EventReader<IterationEvent> {
     name: "iteration",
     place: ({ iteration }) => iteration,
     // What was measured without exploration ranks above what was seen on the way.
-    score: ({ mode, success, return: mean }) => {
-      const value = success ?? mean;
+    score: ({ mode, success, return: mean, chunkReward }) => {
+      // Who learns from preferences is measured by them: the task is what the policy could do before.
+      const value = chunkReward ?? success ?? mean;
       return value === undefined ? undefined : [mode === "evaluate" ? 1 : 0, value];
     },
-    describe: ({ iteration, iterations, mode, success, return: mean, envStepsPerSecond }) => [
+    describe: ({ iteration, iterations, mode, success, return: mean, chunkReward, kl, alpha, envStepsPerSecond }) => [
       `iteration ${iteration + 1} of ${iterations}${mode === "evaluate" ? " (evaluation)" : ""}: success ${success === undefined ? "-" : `${(100 * success).toFixed(1)} %`}`,
-      `return ${mean === undefined ? "-" : mean.toFixed(1)}`,
+      ...(chunkReward === undefined ? [`return ${mean === undefined ? "-" : mean.toFixed(1)}`] : [`learned reward ${chunkReward.toFixed(3)}`]),
+      ...(kl === undefined ? [] : [`KL ${kl.toFixed(2)} at alpha ${alpha === undefined ? "-" : alpha.toPrecision(2)}`]),
       `${Math.round(envStepsPerSecond)} steps/s`,
       pace.left(iteration + 1, iterations),
     ].join(", "),
   };
+}
+
+/** Reads the file that a method works with: that which the option names, or a resumed run's own copy. */
+async function readInput(input: MethodInput, given: string, env: VectorEnvironment): Promise<{ readonly bytes: Uint8Array; readonly value: unknown }> {
+  const file = await fileIn(given, `${input.option}.safetensors`);
+  const bytes = await readBytes(file);
+  try {
+    return { bytes, value: await input.read(bytes, env) };
+  } catch (cause) {
+    if (!(cause instanceof DifftuneError)) throw cause;
+    throw new DifftuneError(cause.code, `${file} cannot be used: ${cause.message}`, { path: file, cause, ...(cause.hint === undefined ? {} : { hint: cause.hint }) });
+  }
 }
 
 /** Draws the chain of the first decision of an episode, for the report; actions of fewer than two numbers have no picture. */
@@ -64,6 +80,7 @@ export function finetuneCommand(methods: readonly FinetuneMethod[]): Command {
     examples: [
       { what: "DPPO on a pre-trained policy, in the environment of its demonstrations", words: "finetune --policy runs/m1-base/policy.safetensors --out runs/m1-dppo" },
       { what: "With other options, watched in TensorBoard", words: "finetune --policy runs/m1-base --tuned-steps 5 --rate.max 3e-5 --seed 1 --tensorboard" },
+      { what: "By a reward that difftune label has learned from preferences", words: "finetune --method fdpp --policy runs/pusht --reward reward.safetensors" },
       { what: "The options of another method", words: `finetune --method ${names.at(-1)} --help` },
       { what: "Go on with a run that was stopped, and longer", words: "finetune --resume runs/m1-dppo --iterations 100" },
     ],
@@ -101,13 +118,18 @@ export function finetuneCommand(methods: readonly FinetuneMethod[]): Command {
       if (name === undefined) throw new DifftuneError("OPTION", "The policy does not say which environment it was made for.", { path: "environment", hint: `Give one by --environment: ${environmentNames.join(", ")}.` });
       const place: Place = { name, options: { ...environmentOptionsOf(initial, name), ...options.readGiven("env", environmentSchema(name)) } };
       using device = await createDevice({ engine: own.engine });
-      using env = await openEnvironment(device, initial, place, { count: own.environments, seed });
+      using env = await openEnvironment(device, initial, place, { count: own.environments, seed, ...(method.recordsSteps === true ? { recordSteps: true } : {}) });
+      const input = method.input && await readInput(method.input, resume === undefined ? String(recipe[method.input.option]) : inputPath(resume, method.input.option), env);
+      const loaded = method.input && input && { [method.input.option]: input.value };
       const { run, checkpoint, training } = await openRun(own, reporter, `${name}-${method.name}-${seed}`, {
         command: commandLine, method: method.name, environment: name, seed, engine: { ...device.info },
         options: { ...own, environment: name, env: place.options, ...recipe },
-      }, (state) => method.start(device, initial, env, { ...recipe, signal, ...(state === undefined ? {} : { resume: state }) }));
+      }, (state) => method.start(device, initial, env, { ...recipe, ...loaded, signal, ...(state === undefined ? {} : { resume: state }) }));
       try {
-        if (resume === undefined) await run.saveInitialPolicy(initial.encode());
+        if (resume === undefined) {
+          await run.saveInitialPolicy(initial.encode());
+          if (method.input && input) await run.saveInput(method.input.option, input.bytes);
+        }
         const trial = { device, place, reporter, run };
         const wanted = { episodes, seed: evaluationSeed, signal };
         const hasBefore = run.records.some(({ event, when }) => event === "evaluation" && when === "before");

@@ -11,10 +11,15 @@ import { readBytes } from "./files.js";
 /** Names under which a policy's file says where it acts. */
 export const placeNames = { environment: "environment", options: "environmentOptions" } as const;
 
-/** The file of a policy, given by its own path or by its run's folder. */
-export async function policyPath(given: string): Promise<string> {
+/** A file, given by its own path or by the folder that holds it under `name`. */
+export async function fileIn(given: string, name: string): Promise<string> {
   const isFolder = await stat(given).then((entry) => entry.isDirectory(), () => false);
-  return isFolder ? path.join(given, "policy.safetensors") : given;
+  return isFolder ? path.join(given, name) : given;
+}
+
+/** The file of a policy, given by its own path or by its run's folder. */
+export function policyPath(given: string): Promise<string> {
+  return fileIn(given, "policy.safetensors");
 }
 
 /** Reads a policy. */
@@ -63,7 +68,7 @@ export interface Place {
 }
 
 /** Makes the environments that a policy acts in; on the WASM engine in its memory, so that nothing is copied. */
-export function openEnvironment(device: Device, policy: Policy, { name, options }: Place, size: { readonly count: number; readonly seed: number; readonly actionSteps?: number; readonly autoReset?: boolean }): Promise<VectorEnvironment> {
+export function openEnvironment(device: Device, policy: Policy, { name, options }: Place, size: { readonly count: number; readonly seed: number; readonly actionSteps?: number; readonly autoReset?: boolean; readonly recordSteps?: boolean }): Promise<VectorEnvironment> {
   const { observationSteps, actionSteps } = policy.options;
   const all = { ...options, observationSteps, actionSteps, ...size, ...(device.memory === undefined ? {} : { memory: device.memory }) };
   return environment(name, all as EnvironmentOptions<typeof name>);

@@ -39,6 +39,7 @@ const parts = {
   checkpoints: "checkpoints",
   policy: "policy.safetensors",
   initial: "initial.safetensors",
+  inputs: "inputs",
   evaluations: "evaluations",
   pictures: "pictures",
   tensorboard: "tensorboard",
@@ -51,6 +52,11 @@ export interface RunFolderOptions {
   readonly keep?: number;
   /** Whether event files for TensorBoard are written beside the log. Default false. */
   readonly tensorboard?: boolean;
+}
+
+/** Where the folder of a run keeps a file that it works with. */
+export function inputPath(folder: string, name: string): string {
+  return path.join(folder, parts.inputs, `${name}.safetensors`);
 }
 
 /** The state that a run goes on from. */
@@ -303,6 +309,12 @@ export class RunFolder {
   /** Keeps the policy that the run starts from, so that it can be taken up again whatever becomes of the original. */
   saveInitialPolicy(bytes: Uint8Array): Promise<void> {
     return writeAtomically(this.#at(parts.initial), bytes);
+  }
+
+  /** Keeps another file that the run works with, for the same reason. */
+  async saveInput(name: string, bytes: Uint8Array): Promise<void> {
+    await makeFolder(this.#at(parts.inputs));
+    await writeAtomically(inputPath(this.folder, name), bytes);
   }
 
   /** The policy that the run started from. */

@@ -56,6 +56,8 @@ export interface IterationEvent {
   readonly kl?: number;
   /** The same for every step, the noisiest first. */
   readonly stepKl?: readonly number[];
+  /** Mean over the minibatches of what the loss holds small: divergence from the frozen policy at a denoising step. */
+  readonly divergence?: number;
   /** Weight of the divergence in this iteration, in the unit of the paper. */
   readonly alpha?: number;
   /** Norm of the policy's gradient in the last minibatch, before it was clipped. */

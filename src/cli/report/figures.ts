@@ -84,6 +84,9 @@ function learningFigures(groups: readonly RunGroup[]): Figure[] {
   const one = (metric: string, title: string, subtitle?: string, more: Partial<CurveOptions> = {}): Figure[] =>
     curves(groups, { ...common, id: `learning-${metric.replace(/[^\w-]/g, "-")}`, title, ...(subtitle === undefined ? {} : { subtitle }), metrics: [{ metric }], ...more });
   return [
+    ...one("chunkReward", "Learned reward", "mean of chunks"),
+    ...one("kl", "KL to the frozen policy", "nats per chunk", { low: 0 }),
+    ...(isConstant(groups, "alpha") ? [] : one("alpha", "Alpha", "weight of the KL", { isLogarithmic: true })),
     ...one("approxKl", "Approximate KL", "per update", { low: 0 }),
     ...one("clipFraction", "Clip fraction", "share of transitions", { low: 0 }),
     ...one("policyLoss", "Policy loss"),
@@ -92,6 +95,8 @@ function learningFigures(groups: readonly RunGroup[]): Figure[] {
     ...one("explainedVariance", "Explained variance", "1 is a perfect critic", { low: leastVariance(groups), high: 1 }),
     ...one("gradientNorm", "Gradient norm", "before clipping", { low: 0 }),
     ...one("ratio", "Probability ratio", "new to old"),
+    ...one("chunkRewardDeviation", "Spread of the learned reward", "deviation among chunks", { low: 0 }),
+    ...one("divergence", "Divergence in the loss", "mean of denoising steps", { low: 0 }),
     ...one("bestReward", "Best reward", "best chunk, per step"),
     ...(isConstant(groups, "episodeLength") ? [] : one("episodeLength", "Episode length", "steps", { low: 0 })),
     ...curves(groups, { ...common, id: "learning-rate", title: "Learning rate", metrics: groups.length === 1 ? [{ metric: "rate", name: "policy" }, { metric: "criticRate", name: "critic" }] : [{ metric: "rate" }], isLogarithmic: true }),
@@ -103,6 +108,7 @@ function learningFigures(groups: readonly RunGroup[]): Figure[] {
 /** Metrics that have a chart of their own, or none. */
 const knownMetrics = new Set([
   "success", "return", "approxKl", "clipFraction", "policyLoss", "valueLoss", "explainedVariance", "gradientNorm", "ratio", "bestReward", "episodeLength", "rate", "criticRate",
+  "chunkReward", "chunkRewardDeviation", "kl", "alpha", "divergence",
   "minibatches", "iteration", "iterations", "envSteps", "episodes", "envStepsPerSecond", "iterationSeconds",
 ]);
 
