@@ -4,6 +4,7 @@ import type { Device } from "../../src/engine/device.js";
 import type { Tensor } from "../../src/engine/tensor.js";
 import { activation } from "../../src/kernels/nn/activation.js";
 import { columnSum } from "../../src/kernels/nn/columns.js";
+import { linear, linearPack, packedLength } from "../../src/kernels/nn/linear.js";
 import { deviceFor, testNumbers } from "../kernels/harness.js";
 
 /** One step of a random program: which of five buffers it reads, which it writes, and how it splits them. */
@@ -105,4 +106,48 @@ test("any program on parts of buffers gives the bits of one thread on 2 and on 4
       for (const [at, flat] of (await runParts(device, program)).entries()) expect(Buffer.compare(bytes(flat), bytes(expected[at]!))).toBe(0);
     }
   }), { numRuns: 40 });
+});
+
+/** A step between square tables: products that threads claim piece by piece, and small launches of fixed shares. */
+interface ClaimStep {
+  readonly from: number;
+  readonly to: number;
+  readonly kind: "product" | "activation" | "sum";
+}
+
+const claimRows = 500;
+const claimColumns = 256;
+const claimSteps = fc.array(
+  fc.record({ from: fc.integer({ min: 0, max: 3 }), to: fc.integer({ min: 0, max: 3 }), kind: fc.constantFrom("product", "product", "activation", "sum") })
+    .filter(({ from, to }) => from !== to),
+  { minLength: 2, maxLength: 12 },
+) as fc.Arbitrary<ClaimStep[]>;
+
+async function runClaims(device: Device, program: readonly ClaimStep[]): Promise<Float32Array[]> {
+  const length = claimRows * claimColumns;
+  const tables = Array.from({ length: 4 }, (_, at) => device.tensor([claimRows, claimColumns], { label: `table ${at}`, data: testNumbers(length, at) }));
+  const weight = device.tensor([claimColumns, claimColumns], { label: "weight", data: testNumbers(claimColumns ** 2, 9).map((value) => value / 16) });
+  using recorded = await device.program("claims", (recorder) => {
+    const packed = recorder.temporary([packedLength(claimColumns, claimColumns)], "packed");
+    linearPack(recorder, { weight, packed }, { outFeatures: claimColumns, inFeatures: claimColumns, rowStride: claimColumns, column: 0 });
+    for (const { from, to, kind } of program) {
+      const [x, y] = [tables[from]!, tables[to]!];
+      if (kind === "product") linear(recorder, { x, packed, y }, { rows: claimRows, inFeatures: claimColumns, outFeatures: claimColumns, activation: "tanh" });
+      else if (kind === "activation") activation(recorder, { x, y }, { rows: claimRows, columns: claimColumns, kind: "tanh" });
+      else columnSum(recorder, { x, out: y.view(0, [claimColumns], "first row") }, { rows: claimRows, columns: claimColumns });
+    }
+  });
+  for (let round = 0; round < 3; round++) recorded.run();
+  const results = (await device.readAll(tables)) as Float32Array[];
+  for (const tensor of [...tables, weight]) device.free(tensor);
+  return results;
+}
+
+test("launches that threads claim piece by piece give the bits of one thread on 2 and on 4", async () => {
+  const [one, two, four] = await Promise.all([deviceFor("wasm", 1), deviceFor("wasm", 2), deviceFor("wasm", 4)]);
+  await fc.assert(fc.asyncProperty(claimSteps, async (program) => {
+    const expected = await runClaims(one, program);
+    expect(await runClaims(two, program)).toEqual(expected);
+    expect(await runClaims(four, program)).toEqual(expected);
+  }), { numRuns: 6 });
 });

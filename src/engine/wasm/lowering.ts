@@ -26,15 +26,27 @@ export interface LoweringContext {
 }
 
 const headerBytes = 16;
-const launchBytes = 16;
+const launchBytes = 20;
 const barrierBefore = 1;
+const claimed = 2;
+
+/** A launch with this much work, in this many units or more, is worth being claimed piece by piece. */
+const claimedFlops = 5e7;
+const claimedUnits = 480;
+
+/** Whether threads take units of a launch as they get done, instead of fixed shares: it must write nothing but rows. */
+function isClaimed({ spec }: RecordedLaunch, params: Record<string, number>, units: number): boolean {
+  return units >= claimedUnits
+    && (spec.flops?.(params) ?? 0) >= claimedFlops
+    && Object.values(spec.buffers).every(({ access, rows }) => access === "read" || rows === true);
+}
 
 /** One buffer of one launch, as the barrier plan sees it. */
 interface Access {
   readonly from: number;
   readonly to: number;
   readonly writes: boolean;
-  /** Units of the row split that the buffer follows; 0 when any thread may touch any part. */
+  /** Units of the row split that the buffer follows; 0 when any thread may touch any part, as where units are claimed. */
   readonly rowUnits: number;
 }
 
@@ -47,7 +59,7 @@ function namedParams(launch: RecordedLaunch, values: readonly number[]): Record<
  * be reading, since the last barrier. Two launches that split the same memory into the same rows never conflict,
  * because a thread owns the same rows in both.
  */
-function planBarriers(launches: readonly { units: number; accesses: readonly Access[] }[]): boolean[] {
+function planBarriers(launches: readonly { accesses: readonly Access[] }[]): boolean[] {
   let since: Access[] = [];
   return launches.map(({ accesses }) => {
     const conflicts = accesses.some((access) => since.some((earlier) =>
@@ -87,7 +99,7 @@ export function lowerLaunches(
     return pointer;
   };
 
-  const accessesOf = (launch: RecordedLaunch, params: Record<string, number>, units: number): Access[] =>
+  const accessesOf = (launch: RecordedLaunch, params: Record<string, number>, rowUnits: number): Access[] =>
     Object.values(launch.spec.buffers).flatMap((buffer, at) => {
       const tensor = launch.tensors[at];
       if (tensor === undefined) return [];
@@ -96,7 +108,7 @@ export function lowerLaunches(
       // A row-split buffer is compared as the exact range that the launch covers, so that equal ranges and units mean
       // equal rows; any other as the view that the launch was given, whatever its parameters become.
       return buffer.rows === true
-        ? [{ from, to: from + buffer.length(params) * 4, writes, rowUnits: units }]
+        ? [{ from, to: from + buffer.length(params) * 4, writes, rowUnits }]
         : [{ from, to: from + tensor.byteLength, writes, rowUnits: 0 }];
     });
 
@@ -113,13 +125,14 @@ export function lowerLaunches(
     const described = launches.map((launch, index) => {
       const params = namedParams(launch, applied[index] ?? launch.values);
       const units = launch.spec.units(params);
-      return { units, accesses: accessesOf(launch, params, units) };
+      const isShared = isClaimed(launch, params, units);
+      return { units, isShared, accesses: accessesOf(launch, params, isShared ? 0 : units) };
     });
     const barriers = planBarriers(described);
-    for (const [index, { units }] of described.entries()) {
+    for (const [index, { units, isShared }] of described.entries()) {
       const words = memory.u32(table + headerBytes + index * launchBytes, launchBytes / 4);
       words[1] = units;
-      words[3] = barriers[index] === true ? barrierBefore : 0;
+      words[3] = (barriers[index] === true ? barrierBefore : 0) | (isShared ? claimed : 0);
     }
   };
 
