@@ -20,7 +20,8 @@ import {
 import { useExactSearch } from "../physics/planar/collide";
 import { driveGroup, resetScene } from "../physics/planar/scene";
 import { drawNormal, drawUniform, seedTwister, TWISTER_BYTES } from "../physics/mersenne-twister";
-import { drawStart } from "./pusht-start";
+import { BATCH_MAX_STEPS } from "./batch";
+import { PUSHT_RESET_ORDER, PUSHT_SUCCESS_COVERAGE, sampleStart } from "./pusht";
 import {
   between, clamp, CLEARANCE, isInsideGrown, isOnCanvas, prepareWays, wayLength, wayPoints, WAYS_BYTES, writeWay,
 } from "./pusht-way";
@@ -68,7 +69,9 @@ const MAIN: usize = 0;
 const LANE_SCENES: usize = SCENE_STRIDE;
 const GROUP_LIST: usize = LANE_SCENES + <usize>LANES * SCENE_STRIDE;
 const STREAM: usize = GROUP_LIST + 64;
-const START: usize = STREAM + ((TWISTER_BYTES + 63) & ~63);
+/** By which the hand shakes. */
+const SHAKE_STREAM: usize = STREAM + ((TWISTER_BYTES + 63) & ~63);
+const START: usize = SHAKE_STREAM + ((TWISTER_BYTES + 63) & ~63);
 /** The last target given, f64 x 2. */
 const LAST_TARGET: usize = START + 64;
 const WAYS: usize = LAST_TARGET + 64;
@@ -117,6 +120,7 @@ const WORK_BYTES: usize = BEST_SCENE + KEPT_BYTES;
 // Of the episode now being planned
 let work: usize = 0;
 let threshold: f64 = 0.0;
+let isConsistent: bool = false;
 
 /** Bytes of the block that `pusht_expert` works in. */
 export function pusht_expert_bytes(): u32 {
@@ -329,6 +333,7 @@ function enterBeam(level: u32, node: usize): void {
 
 /** Looks LEVELS pushes ahead from the scene as it is; returns the best node, or 0 where no push was found. */
 function search(): usize {
+  if (isConsistent) seedTwister(work + STREAM, 0);
   const root = work + ROOT;
   memory.copy(root, work + MAIN, KEPT_BYTES);
   store<f64>(root, 0.0, NODE_STEPS);
@@ -493,20 +498,57 @@ function carryOut(node: usize): void {
   }
 }
 
+/** The hand shakes by no more than this many standard deviations. */
+const LARGEST_SHAKE: f64 = 3.0;
+
 /**
- * Demonstrates one episode: writes the targets of its env steps at `out`, f32 x 2 for each of up to `maxSteps`, and returns their number,
- * negative where the T did not come to cover more than `coverageWanted` of the goal. `block` has `pusht_expert_bytes` bytes.
+ * Carries out the first `count` targets of the best trial by a shaking hand: each is missed by a normal number of deviation `shake`,
+ * px, both ways. Writes what was aimed at and what was given, f32 x 2 a step, leaves the scene at MAIN and returns the steps
+ * done: fewer where the T came to cover the goal, which `bestIsDone` then tells.
  */
-export function pusht_expert(block: usize, seed: u32, resetOrder: u32, coverageWanted: f64, maxSteps: i32, out: usize): i32 {
+function carryOutShaking(count: i32, shake: f64, aimed: usize, given: usize): i32 {
+  const main = work + MAIN;
+  const stream = work + SHAKE_STREAM;
+  const group = work + GROUP_LIST;
+  store<u32>(group, <u32>main);
+  bestIsDone = false;
+  for (let step = 0; step < count; step++) {
+    const place = <usize>step << 3;
+    for (let axis: usize = 0; axis < 8; axis += 4) {
+      const target = load<f32>(work + BEST_LIST + place + axis);
+      store<f32>(aimed + place + axis, target);
+      store<f32>(given + place + axis, <f32>(<f64>target + shake * clamp(drawNormal(stream), -LARGEST_SHAKE, LARGEST_SHAKE)));
+    }
+    store<f64>(main, <f64>load<f32>(given + place), TARGET_X);
+    store<f64>(main, <f64>load<f32>(given + place, 4), TARGET_Y);
+    driveGroup(group, 1, PHYSICS_STEPS);
+    if (covered(main) > threshold) {
+      bestIsDone = true;
+      return step + 1;
+    }
+  }
+  return count;
+}
+
+/**
+ * Demonstrates the episode that `seed` gives under the options of `batch`: writes the targets of its env steps at `aimed`, f32 x 2 for
+ * each of up to the batch's MAX_STEPS, and returns their number, negative where the T did not come to cover the batch's SUCCESS_COVERAGE.
+ * With `shake` above 0 the hand misses each target by as much, and what it gave instead is written at `given`. `block` has
+ * `pusht_expert_bytes` bytes.
+ */
+export function pusht_expert(block: usize, batch: usize, seed: u32, consistent: u32, shake: f64, aimed: usize, given: usize): i32 {
   useExactSearch(false);
   work = block;
-  threshold = coverageWanted;
-  const stream = block + STREAM;
+  isConsistent = consistent !== 0;
+  threshold = load<f64>(batch, PUSHT_SUCCESS_COVERAGE);
+  const maxSteps = load<i32>(batch, BATCH_MAX_STEPS);
   const start = block + START;
   const main = block + MAIN;
-  seedTwister(stream, seed);
-  drawStart(stream, start);
-  resetScene(main, resetOrder, load<f64>(start), load<f64>(start, 8), load<f64>(start, 16), load<f64>(start, 24), load<f64>(start, 32));
+  sampleStart(batch, block + STREAM, seed, start);
+  seedTwister(block + SHAKE_STREAM, seed);
+  resetScene(
+    main, load<u32>(batch, PUSHT_RESET_ORDER), load<f64>(start), load<f64>(start, 8), load<f64>(start, 16), load<f64>(start, 24), load<f64>(start, 32),
+  );
   store<f64>(block + LAST_TARGET, load<f64>(start));
   store<f64>(block + LAST_TARGET, load<f64>(start, 8), 8);
   prepareWays(block + WAYS);
@@ -515,14 +557,20 @@ export function pusht_expert(block: usize, seed: u32, resetOrder: u32, coverageW
     const node = search();
     if (node === 0) break;
     carryOut(node);
-    const count = min(bestCount, maxSteps - steps);
-    memory.copy(out + (<usize>steps << 3), block + BEST_LIST, <usize>count << 3);
+    let count = min(bestCount, maxSteps - steps);
+    const place = <usize>steps << 3;
+    if (shake > 0.0) {
+      count = carryOutShaking(count, shake, aimed + place, given + place);
+    } else {
+      memory.copy(aimed + place, block + BEST_LIST, <usize>count << 3);
+      memory.copy(main, block + BEST_SCENE, KEPT_BYTES);
+      bestIsDone = bestIsDone && count === bestCount;
+    }
     steps += count;
-    memory.copy(main, block + BEST_SCENE, KEPT_BYTES);
-    const last = out + (<usize>(steps - 1) << 3);
+    const last = aimed + (<usize>(steps - 1) << 3);
     store<f64>(block + LAST_TARGET, <f64>load<f32>(last));
     store<f64>(block + LAST_TARGET, <f64>load<f32>(last, 4), 8);
-    if (bestIsDone && count === bestCount) return steps;
+    if (bestIsDone) return steps;
   }
   return -steps;
 }

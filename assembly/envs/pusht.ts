@@ -23,7 +23,7 @@ import {
   EPISODE_RETURN, EPISODE_SUCCESS, episodeOf, fillWindow, KIND_PUSHT, layOutBatch, shiftWindow, startOf, stateOf,
   STEP_EXECUTED, STEP_IN_BOX, STEP_IN_CONTACT, STEP_OVERLAPS_BOX, stepWordOf, takeSeed, wordOf,
 } from "./batch";
-import { drawStart } from "./pusht-start";
+import { drawStart, drawStartNear } from "./pusht-start";
 
 // Options, from the batch's start
 /** f64: coverage beyond which an episode succeeds. */
@@ -47,6 +47,14 @@ export const PUSHT_TASK: u32 = BATCH_OPTIONS + 72;
 export const PUSHT_END_ON_SUCCESS: u32 = BATCH_OPTIONS + 76;
 /** u32: 1 = an episode is truncated when the T's centre of gravity leaves the canvas, 0..511. */
 export const PUSHT_TRUNCATE_OUTSIDE: u32 = BATCH_OPTIONS + 80;
+/** u32: 0 = an action is the target, 1 = how far the target is from the agent. */
+export const PUSHT_ACTION: u32 = BATCH_OPTIONS + 112;
+/** u32: how many starts, f64 x 5 each, lie at PUSHT_STARTS; 0 = starts are drawn as the public environments draw them. */
+export const PUSHT_START_COUNT: u32 = BATCH_OPTIONS + 84;
+export const PUSHT_STARTS: u32 = BATCH_OPTIONS + 88;
+/** f64: how far a place of a given start is moved at most, px; how far it is turned, rad. */
+export const PUSHT_START_JITTER: u32 = BATCH_OPTIONS + 96;
+export const PUSHT_START_TURN: u32 = BATCH_OPTIONS + 104;
 
 export const PUSHT_FAST: u32 = 0;
 export const PUSHT_EXACT: u32 = 1;
@@ -221,11 +229,20 @@ function writeTrace(batch: usize, environment: u32, row: u32, state: usize, rewa
   store<f64>(out, terminated ? 1.0 : 0.0, 120);
 }
 
-/** Draws the start of a seed into `out`, f64: agent x, y, block x, y, angle. Uses the environment's random stream. */
-export function pusht_sample_start(batch: usize, environment: u32, seed: u32, out: usize): void {
-  const stream = stateOf(batch, environment) + STREAM;
+/** Draws the start of a seed into `out`, f64: agent x, y, block x, y, angle. Leaves the stream where the start ends. */
+export function sampleStart(batch: usize, stream: usize, seed: u32, out: usize): void {
   seedTwister(stream, seed);
-  drawStart(stream, out);
+  const count = load<u32>(batch, PUSHT_START_COUNT);
+  if (count === 0) {
+    drawStart(stream, out);
+  } else {
+    drawStartNear(stream, <usize>load<u32>(batch, PUSHT_STARTS), count, load<f64>(batch, PUSHT_START_JITTER), load<f64>(batch, PUSHT_START_TURN), out);
+  }
+}
+
+/** Draws the start of a seed into `out`. Uses the environment's random stream. */
+export function pusht_sample_start(batch: usize, environment: u32, seed: u32, out: usize): void {
+  sampleStart(batch, stateOf(batch, environment) + STREAM, seed, out);
 }
 
 /** Starts the next episode of one environment; its window of observations holds the first one To times. */
@@ -354,13 +371,16 @@ function hasEnded(batch: usize, environment: u32): bool {
 function stepGroup(batch: usize, from: u32, to: u32): void {
   const chunk = load<u32>(batch, BATCH_CHUNK);
   const scenes = stateOf(batch, from) + GROUP_SCENES;
+  const isOffset = load<u32>(batch, PUSHT_ACTION) !== 0;
   for (let index: u32 = 0; index < chunk; index++) {
     let running: u32 = 0;
     for (let environment = from; environment < to; environment++) {
       if (hasEnded(batch, environment)) continue;
       const state = stateOf(batch, environment);
-      store<f64>(state, actionOf(batch, environment, index, 0), TARGET_X);
-      store<f64>(state, actionOf(batch, environment, index, 1), TARGET_Y);
+      const x = actionOf(batch, environment, index, 0);
+      const y = actionOf(batch, environment, index, 1);
+      store<f64>(state, isOffset ? load<f64>(state, AGENT_X) + x : x, TARGET_X);
+      store<f64>(state, isOffset ? load<f64>(state, AGENT_Y) + y : y, TARGET_Y);
       store<u32>(scenes + (<usize>running << 2), <u32>state);
       running++;
     }

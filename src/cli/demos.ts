@@ -47,6 +47,10 @@ const pushtDemos = describedOptions({ ...pushtDemonstrationSchema.entries, episo
   maxSteps: "Steps of 0.1 s that an episode may take.",
   observation: "What is recorded: the state, 5 numbers; nine keypoints and the agent, 20; eight corners and the agent, 18.",
   resetOrder: "How a seed becomes a start: legacy as gym-pusht and its recordings, angleFirst as its later releases.",
+  starts: "Starts near given ones, see the environment's option; without them each seed draws one from the whole canvas.",
+  action: "What is recorded as an action: the target of a step, or its offset from where the agent is.",
+  consistent: "Whether like states are answered alike, which is learned much faster; else every decision draws pushes of its own.",
+  shakePx: "Standard deviation with which the hand misses its targets, px; recorded is what it aimed at. 0 records a steady hand.",
   keepFailures: "Whether episodes that did not succeed are kept too.",
 });
 
@@ -71,8 +75,8 @@ async function avoidDemonstrations(options: CommandOptions, signal: AbortSignal)
 
 async function pushtDemonstrations(options: CommandOptions, signal: AbortSignal): Promise<Demonstrations> {
   const { episodes: total, ...chosen } = options.read(pushtDemos);
-  const { observation, resetOrder, maxSteps, successCoverage } = chosen;
-  using env = await createPushT({ observation, resetOrder, maxSteps, successCoverage, threads: 1 });
+  const { observation, action, resetOrder, maxSteps, successCoverage, starts } = chosen;
+  using env = await createPushT({ observation, action, resetOrder, maxSteps, successCoverage, starts, threads: 1 });
   return { builder: new DatasetBuilder(sourceOf(env)), episodes: demonstratePushT({ ...chosen, count: total, signal }), total };
 }
 

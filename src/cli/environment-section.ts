@@ -21,11 +21,13 @@ const avoidOptions = describedOptions(avoidSchema.entries, {
 const pushtOptions = describedOptions(pushtSchema.entries, {
   task: "push: push the T onto its goal. reach: drive the agent to a point.",
   observation: "What a policy sees: the state, 5 numbers; nine keypoints of the T and the agent, 20; its eight corners and the agent, 18.",
+  action: "What an action says: the target of the step, or its offset from where the agent is.",
   maxSteps: "Steps of 0.1 s after which an episode is truncated; 0 never truncates.",
   successCoverage: "Share of the goal that the T must cover, strictly more.",
   endOnSuccess: "Whether success ends the episode.",
   truncateOutside: "Whether an episode is truncated when the T's centre of gravity leaves the canvas.",
   resetOrder: "How a seed becomes a start: legacy as gym-pusht and the recorded demonstrations, angleFirst as its later releases.",
+  starts: "Starts near given ones; a list of [agent x, y, block x, y, angle] in px and rad, and how far a start may be moved and turned.",
   threads: "Threads that simulate. Default: the cores.",
 });
 

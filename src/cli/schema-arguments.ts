@@ -179,7 +179,8 @@ function readOne(entry: unknown, text: string): unknown {
     case "number": return text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
     case "literal": return String(part(schema, "literal")) === text ? part(schema, "literal") : text;
     case "picklist": return (Array.isArray(options) ? (options as unknown[]) : []).find((option) => String(option) === text) ?? text;
-    case "array": return text === "" ? [] : text.split(",").map((item) => readOne(part(schema, "item"), item));
+    // A list of lists cannot be told by commas.
+    case "array": return text.startsWith("[") ? readJson(text) ?? text : text === "" ? [] : text.split(",").map((item) => readOne(part(schema, "item"), item));
     case "tuple":
     case "strict_tuple": {
       const items = part(schema, "items") as readonly unknown[];

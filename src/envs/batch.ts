@@ -87,6 +87,7 @@ export class Batch {
   readonly #settings: BatchSettings;
   readonly #team: ThreadTeam | undefined;
   readonly #job: number;
+  readonly #blocks: number[] = [];
   readonly #jobWords: Uint32Array;
   readonly #seeds: Uint32Array;
   readonly #starts: Float64Array;
@@ -214,6 +215,13 @@ export class Batch {
     this.memory.u32(this.pointer + this.physics.constant(constant), 1)[0] = value;
   }
 
+  /** A block beside the batch, for tables that the module reads; it goes when the batch is closed. */
+  allocate(bytes: number): number {
+    const block = this.memory.allocate(bytes);
+    this.#blocks.push(block);
+    return block;
+  }
+
   reset(seeds?: ArrayLike<number>): ChunkResult | Promise<ChunkResult> {
     this.#enter();
     if (seeds !== undefined) {
@@ -322,6 +330,7 @@ export class Batch {
     }
     this.#isClosed = true;
     this.#team?.close();
+    for (const block of this.#blocks) this.memory.free(block);
     this.memory.free(this.#job);
     this.memory.free(this.pointer);
   }

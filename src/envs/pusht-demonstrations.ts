@@ -1,10 +1,8 @@
 import * as v from "valibot";
 import { DifftuneError } from "../core/errors.js";
-import { LinearMemory } from "../core/linear-memory.js";
 import { finiteNumber, oneOf, parseOptions, wholeNumber } from "../core/options.js";
 import type { Demonstration } from "./demonstration.js";
-import { Physics } from "./physics.js";
-import { createPushT } from "./pusht.js";
+import { createPushT, pushtSchema } from "./pusht.js";
 
 /** The schema of {@link PushTDemonstrationOptions}. */
 export const pushtDemonstrationSchema = v.strictObject({
@@ -18,8 +16,22 @@ export const pushtDemonstrationSchema = v.strictObject({
   maxSteps: v.optional(wholeNumber(1, 10_000), 300),
   /** What is recorded; see `createPushT`. */
   observation: v.optional(oneOf(["state", "keypoints", "corners"]), "state"),
+  /** What is recorded as an action; see `createPushT`. */
+  action: pushtSchema.entries.action,
   /** See `createPushT`. */
-  resetOrder: v.optional(oneOf(["legacy", "angleFirst"]), "legacy"),
+  resetOrder: pushtSchema.entries.resetOrder,
+  /** Where the episodes begin; see `createPushT`. */
+  starts: pushtSchema.entries.starts,
+  /**
+   * Whether the planner weighs the same pushes at every decision, so that like states are answered alike, which is learned much
+   * faster; else it draws new ones each time, and the demonstrations show many ways.
+   */
+  consistent: v.optional(v.boolean("It must be true or false."), false),
+  /**
+   * Standard deviation with which the hand misses each of its targets, px. What is recorded is the target that it aimed at, in the
+   * states that its misses led to: a policy that acts with noise learns from it what to do then. 0 records a steady hand.
+   */
+  shakePx: v.optional(finiteNumber(0, 100), 0),
   /** Whether episodes that did not succeed are yielded too; else the next seed is tried. */
   keepFailures: v.optional(v.boolean("It must be true or false."), false),
 });
@@ -32,7 +44,8 @@ export type PushTDemonstrationOptions = v.InferInput<typeof pushtDemonstrationSc
 
 /**
  * Demonstrates Push-T: a planner on the physics itself pushes the T onto its goal, at the speed of a person's hand (8 px a step
- * in the middle, below 19). The same options give the same demonstrations, bit for bit, and replaying their actions repeats them.
+ * in the middle, below 19). The same options give the same demonstrations, bit for bit, and replaying the actions of a steady hand
+ * repeats them.
  *
  * An episode takes some 110 steps and 30 ms to plan.
  *
@@ -42,14 +55,9 @@ export type PushTDemonstrationOptions = v.InferInput<typeof pushtDemonstrationSc
  */
 export async function* demonstratePushT(options: PushTDemonstrationOptions = {}): AsyncGenerator<Demonstration, void, undefined> {
   const { signal, ...rest } = options;
-  const { count, seed, keepFailures, ...settings } = parseOptions(pushtDemonstrationSchema, rest, "demonstratePushT");
-  const { successCoverage, maxSteps, resetOrder } = settings;
-  const memory = new LinearMemory();
-  const physics = await Physics.open(memory);
-  using env = await createPushT({ ...settings, memory, threads: 1, autoReset: false });
-  const plan = physics.call("pusht_expert");
-  const work = memory.allocate(physics.call("pusht_expert_bytes")());
-  const targets = memory.f32(memory.allocate(maxSteps * 8), maxSteps * 2);
+  const { count, seed, keepFailures, consistent, shakePx, action, ...settings } = parseOptions(pushtDemonstrationSchema, rest, "demonstratePushT");
+  using env = await createPushT({ ...settings, threads: 1, autoReset: false });
+  const plan = env.planner({ consistent, shakePx });
   const observationSize = env.observationSpace.size;
   let yielded = 0;
   for (let attempt = 0; yielded < count; attempt++) {
@@ -58,20 +66,25 @@ export async function* demonstratePushT(options: PushTDemonstrationOptions = {})
       throw new DifftuneError("ENVIRONMENT", `Only ${yielded} of ${count} demonstrations succeed, from all seeds.`, { hint: "Lower successCoverage." });
     }
     const start = (seed + attempt) % 2 ** 32;
-    const answer = plan(work, start, resetOrder === "legacy" ? 0 : 1, successCoverage, maxSteps, targets.byteOffset);
-    const length = Math.abs(answer);
-    if (length > 0 && (answer > 0 || keepFailures)) {
+    const { length, success, aimed, given } = plan(start);
+    if (length > 0 && (success || keepFailures)) {
       const observations = new Float32Array(length * observationSize);
+      const actions = aimed.slice(0, 2 * length);
       const rewards = new Float32Array(length);
       const result = await env.reset([start]);
       for (let step = 0; step < length; step++) {
         observations.set(result.observations, step * observationSize);
-        env.actions.set(targets.subarray(2 * step, 2 * step + 2));
+        if (action === "offset") {
+          const { agentX, agentY } = env.pose();
+          actions[2 * step]! -= agentX;
+          actions[2 * step + 1]! -= agentY;
+        }
+        env.actions.set(given.subarray(2 * step, 2 * step + 2));
         await env.stepChunk(env.actions);
         rewards[step] = result.rewards[0]!;
       }
       yielded++;
-      yield { observations, actions: targets.slice(0, 2 * length), rewards, seed: start, success: answer > 0, label: "" };
+      yield { observations, actions, rewards, seed: start, success, label: "" };
     }
     // Planning blocks; between two episodes everything else has its turn.
     await new Promise<void>((resolve) => {

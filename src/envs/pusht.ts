@@ -8,6 +8,23 @@ import { Space, type ChunkResult, type Coordinate, type EpisodeOutcome, type Ima
 
 const worldPx = finiteNumber(-10_000, 10_000);
 
+/** Numbers of a start: agent x, y, block x, y, angle. */
+const startSize = 5;
+const start = v.pipe(
+  v.array(worldPx, "It must be agent x, y, block x, y, angle."),
+  v.length(startSize, "It must be agent x, y, block x, y, angle."),
+);
+
+/** Where episodes begin. */
+const starts = v.strictObject({
+  /** Agent x, y, block x, y in px and the T's angle of every start, put in place in the order of `resetOrder`; the seed chooses one. */
+  states: v.pipe(v.array(start, "It must be a list of starts."), v.minLength(1, "There must be a start."), v.maxLength(10_000, "There must be 10,000 starts at most.")),
+  /** Each place is moved by up to so many px, both ways. */
+  jitterPx: v.optional(finiteNumber(0, 512), 0),
+  /** The T is turned by up to so many rad, both ways. */
+  jitterAngle: v.optional(finiteNumber(0, Math.PI), 0),
+});
+
 /** The schema of {@link PushTOptions}. */
 export const pushtSchema = v.pipe(
   v.strictObject({
@@ -19,6 +36,11 @@ export const pushtSchema = v.pipe(
     task: v.optional(oneOf(["push", "reach"]), "push"),
     /** What a policy sees: the state, 5 numbers; nine keypoints of the T and the agent, 20; its eight corners and the agent, 18. */
     observation: v.optional(oneOf(["state", "keypoints", "corners"]), "state"),
+    /**
+     * What an action says: the target of the step in px (default, the published task), or its offset from where the agent is. Offsets
+     * are learned much faster, and noise of one share of their range moves the agent a tenth as far.
+     */
+    action: v.optional(oneOf(["target", "offset"]), "target"),
     /** Steps of 0.1 s after which an episode is truncated; 0 never truncates. */
     maxSteps: v.optional(wholeNumber(0, 1_000_000_000), 300),
     /** Share of the goal that the T must cover, strictly more. 0.95 is the published task, FDPP uses 0.90. */
@@ -40,6 +62,8 @@ export const pushtSchema = v.pipe(
     ),
     /** `legacy` (default): position before angle, as gym-pusht, the recorded demonstrations and their seeds. `angleFirst`: the drawn position is the reported one. */
     resetOrder: v.optional(oneOf(["legacy", "angleFirst"]), "legacy"),
+    /** Starts near given ones, such as ten that are hard. Without them every seed draws a start of its own from the whole canvas. */
+    starts: v.optional(starts),
     /** `fast` (default) names the touching features in closed form, `exact` runs the reference's own search; the bits are the same. */
     collision: v.optional(oneOf(["fast", "exact"]), "fast"),
   }),
@@ -77,10 +101,23 @@ const observations = {
   corners: [...points("corner", 8), ...agent],
 } as const;
 
+const actions = {
+  target: [{ name: "targetX", low: 0, high: 512, unit: "px" }, { name: "targetY", low: 0, high: 512, unit: "px" }],
+  offset: [{ name: "offsetX", low: -512, high: 512, unit: "px" }, { name: "offsetY", low: -512, high: 512, unit: "px" }],
+} as const;
+
 const observationKinds = { state: "PUSHT_STATE", keypoints: "PUSHT_KEYPOINTS", corners: "PUSHT_CORNERS" } as const;
 
 /** Bits of {@link PushT.stepFlags}. */
 export const pushtStepFlags = Object.freeze({ inBox: 1, inContact: 2, overlapsBox: 4, executed: 0x80000000 });
+
+/** A demonstrated episode: targets of its steps, as they were meant and as the hand gave them. */
+interface Plan {
+  readonly length: number;
+  readonly success: boolean;
+  readonly aimed: Float32Array;
+  readonly given: Float32Array;
+}
 
 /** Agent x, y and velocity; block x, y, angle. */
 type StateRow = readonly [number, number, number, number, number, number, number];
@@ -102,10 +139,7 @@ export interface PushTImageOptions {
  */
 export async function createPushT(options: PushTOptions = {}): Promise<PushT> {
   const { memory, threads, ...settings } = parseOptions(pushtSchema, options, "createPushT");
-  const actionSpace = new Space([
-    { name: "targetX", low: 0, high: 512, unit: "px" },
-    { name: "targetY", low: 0, high: 512, unit: "px" },
-  ]);
+  const actionSpace = new Space(actions[settings.action]);
   const name = settings.task === "reach" ? "pusht-reach" : "pusht";
   const batch = await Batch.open(
     { prefix: "pusht", name, observationKind: observationKinds[settings.observation], actionSpace, groupSize: 16, episodeColumns },
@@ -122,9 +156,19 @@ export async function createPushT(options: PushTOptions = {}): Promise<PushT> {
   batch.setDouble("PUSHT_REACH_X", settings.reach.x);
   batch.setDouble("PUSHT_REACH_Y", settings.reach.y);
   batch.setDouble("PUSHT_REACH_RADIUS", settings.reach.radius);
+  if (settings.starts !== undefined) {
+    const { states, jitterPx, jitterAngle } = settings.starts;
+    batch.setWord("PUSHT_START_COUNT", states.length);
+    const table = batch.allocate(8 * startSize * states.length);
+    batch.memory.f64(table, startSize * states.length).set(states.flat());
+    batch.setWord("PUSHT_STARTS", table);
+    batch.setDouble("PUSHT_START_JITTER", jitterPx);
+    batch.setDouble("PUSHT_START_TURN", jitterAngle);
+  }
   batch.setWord("PUSHT_RESET_ORDER", settings.resetOrder === "legacy" ? 0 : 1);
   batch.setWord("PUSHT_COLLISION", physics.constant(settings.collision === "fast" ? "PUSHT_FAST" : "PUSHT_EXACT"));
   batch.setWord("PUSHT_TASK", physics.constant(settings.task === "push" ? "PUSHT_PUSH" : "PUSHT_REACH"));
+  batch.setWord("PUSHT_ACTION", settings.action === "target" ? 0 : 1);
   batch.setWord("PUSHT_END_ON_SUCCESS", settings.endOnSuccess ? 1 : 0);
   batch.setWord("PUSHT_TRUNCATE_OUTSIDE", settings.truncateOutside ? 1 : 0);
   return new PushT(name, batch, Object.freeze(settings), actionSpace);
@@ -152,6 +196,20 @@ export class PushT extends BatchEnvironment<PushTSettings> {
     physics.call("pusht_read_state")(pointer, index, scratch.byteOffset);
     const [agentX, agentY, , , blockX, blockY, blockAngle] = scratch as unknown as StateRow;
     return { agentX, agentY, blockX, blockY, blockAngle };
+  }
+
+  /** @internal The demonstrator of these environments' episodes; its arrays are the same ones every time. See `demonstratePushT`. */
+  planner({ consistent, shakePx }: { readonly consistent: boolean; readonly shakePx: number }): (seed: number) => Plan {
+    const { physics, pointer } = this.batch;
+    const work = this.batch.allocate(physics.call("pusht_expert_bytes")());
+    const targets = (): Float32Array => this.batch.memory.f32(this.batch.allocate(this.maxSteps * 8), this.maxSteps * 2);
+    const aimed = targets();
+    const given = shakePx > 0 ? targets() : aimed;
+    const plan = physics.call("pusht_expert");
+    return (seed) => {
+      const answer = plan(work, pointer, seed, consistent ? 1 : 0, shakePx, aimed.byteOffset, given.byteOffset);
+      return { length: Math.abs(answer), success: answer > 0, aimed, given };
+    };
   }
 
   override outcome(index: number, episode: "finished" | "running" = "finished"): EpisodeOutcome {

@@ -52,6 +52,11 @@ const pushtMistakes: [Mistake, string][] = [
   [{ collision: "precise" }, "collision"],
   [{ colision: "exact" }, "colision"],
   [{ physics: "arm" }, "physics"],
+  [{ starts: { states: [] } }, "starts.states"],
+  [{ starts: { states: [[1, 2, 3, 4]] } }, "starts.states.0"],
+  [{ starts: { states: [[1, 2, 3, 4, Number.NaN]] } }, "starts.states.0.4"],
+  [{ starts: { states: [[1, 2, 3, 4, 5]], jitterPx: -1 } }, "starts.jitterPx"],
+  [{ starts: { states: [[1, 2, 3, 4, 5]], jitterAngle: 4 } }, "starts.jitterAngle"],
 ];
 const avoidMistakes: [Mistake, string][] = [
   [{ physics: "level-a" }, "physics"],

@@ -62,6 +62,68 @@ describe("demonstrations of push-t", () => {
     expect([...(await env.reset([0])).observations]).toEqual([...first[2]!.observations.subarray(0, 18)]);
   });
 
+  test("a shaking hand misses what it aims at and comes to the goal all the same", async () => {
+    const options = { count: 12, seed: 30 } as const;
+    const [shaking, steady] = [await collect({ ...options, shakePx: 8 }), await collect(options)];
+    expect(await collect({ ...options, shakePx: 8 })).toEqual(shaking);
+    const total = (episodes: readonly Demonstration[]): number => episodes.reduce((sum, { rewards }) => sum + rewards.length, 0);
+    expect(total(shaking)).toBeGreaterThan(total(steady));
+    for (const { observations, actions, rewards, seed } of shaking) {
+      expect(rewards.at(-1)).toBe(1);
+      // What is recorded is what the hand aimed at: given as it stands, it leads elsewhere.
+      using env = await createPushT({ autoReset: false });
+      const result = await env.reset([seed]);
+      expect([...result.observations]).toEqual([...observations.subarray(0, 5)]);
+      await env.stepChunk(actions.subarray(0, 2));
+      const [x, y] = result.observations as unknown as [number, number];
+      const missed = Math.hypot(observations[5]! - x, observations[6]! - y);
+      expect(missed).toBeGreaterThan(0);
+      // A step goes 30 % of the way to its target; each coordinate is missed by 24 px at most.
+      expect(missed).toBeLessThan(0.3 * 24 * Math.SQRT2);
+    }
+  });
+
+  test("a consistent planner answers like states alike", async () => {
+    const starts = { states: [[100, 300, 250, 150, 2]], jitterPx: 0.5 };
+    /** Mean distance of the places where the agents are after 40 steps. */
+    const spread = async (consistent: boolean): Promise<number> => {
+      const ends = (await collect({ count: 6, starts, consistent })).map(({ observations }) => observations.subarray(5 * 40, 5 * 40 + 2));
+      const pairs = ends.flatMap((a, i) => ends.slice(i + 1).map((b) => Math.hypot(a[0]! - b[0]!, a[1]! - b[1]!)));
+      return pairs.reduce((sum, distance) => sum + distance, 0) / pairs.length;
+    };
+    expect(await spread(true)).toBeLessThan(0.5 * await spread(false));
+  });
+
+  test("offsets lead the agent where their targets lead it", async () => {
+    const options = { seed: 17, shakePx: 3 } as const;
+    const [[targets], [offsets]] = [await collect(options), await collect({ ...options, action: "offset" })];
+    expect(offsets!.observations).toEqual(targets!.observations);
+    const steady = (await collect({ seed: 17, action: "offset" }))[0]!;
+    using env = await createPushT({ action: "offset", autoReset: false });
+    expect(env.actionSpace.names).toEqual(["offsetX", "offsetY"]);
+    const result = await env.reset([17]);
+    for (let step = 0; step + 1 < steady.rewards.length; step++) {
+      await env.stepChunk(steady.actions.subarray(2 * step, 2 * step + 2));
+      const expected = steady.observations.subarray(5 * step + 5, 5 * step + 10);
+      for (const [place, value] of expected.entries()) expect(Math.abs(result.observations[place]! - value)).toBeLessThan(1e-3);
+    }
+    for (const [place, offset] of offsets!.actions.entries()) {
+      const agent = targets!.observations[5 * (place >> 1) + (place & 1)]!;
+      expect(offset).toBeCloseTo(targets!.actions[place]! - agent, 3);
+    }
+  });
+
+  test("demonstrations begin where the environment's starts are", async () => {
+    const starts = { states: [[100, 300, 250, 150, 2]], jitterPx: 5, jitterAngle: 0.05 };
+    const episodes = await collect({ count: 4, starts, resetOrder: "angleFirst" });
+    for (const { observations } of episodes) {
+      expect(Math.abs(observations[0]! - 100)).toBeLessThanOrEqual(5);
+      expect(Math.abs(observations[3]! - 150)).toBeLessThanOrEqual(5.5);
+      expect(Math.abs(observations[4]! - 2)).toBeLessThanOrEqual(0.06);
+    }
+    expect(new Set(episodes.map(({ observations }) => observations[0])).size).toBe(4);
+  });
+
   test("failures are left out unless they are asked for", async () => {
     const all = await collect({ count: 4, maxSteps: 80, keepFailures: true });
     const failed = all.filter(({ success }) => !success);

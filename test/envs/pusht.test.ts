@@ -150,6 +150,35 @@ describe("push-t", () => {
     expect(overlapping).toBeGreaterThan(inside);
   });
 
+  test("given starts are all taken, moved and turned as far as the jitter goes, the same for one seed", async () => {
+    const states = [[100, 100, 200, 220, 1], [400, 120, 300, 330, -2], [250, 450, 180, 260, 0.5]];
+    const starts = { states, jitterPx: 5, jitterAngle: 0.05 };
+    using env = await createPushT({ count: 600, starts, seed: 7, resetOrder: "angleFirst" });
+    await env.reset();
+    const poses = Array.from({ length: env.count }, (_, index) => env.pose(index));
+    const taken = [0, 0, 0];
+    const reach = [0, 0, 0, 0, 0];
+    for (const { agentX, agentY, blockX, blockY, blockAngle } of poses) {
+      const pose = [agentX, agentY, blockX, blockY, blockAngle];
+      const nearest = states.findIndex((state) => state.every((value, place) => Math.abs(pose[place]! - value) <= (place === 4 ? 0.05 : 5)));
+      expect(nearest).toBeGreaterThanOrEqual(0);
+      taken[nearest]! += 1;
+      for (const [place, value] of pose.entries()) reach[place] = Math.max(reach[place]!, Math.abs(value - states[nearest]![place]!));
+    }
+    // Binomial of 600 and a third: standard deviation 11.5.
+    for (const count of taken) expect(Math.abs(count - 200)).toBeLessThan(50);
+    for (const [place, far] of reach.entries()) expect(far).toBeGreaterThan(place === 4 ? 0.049 : 4.9);
+
+    // The seed alone decides, also where the episode follows another.
+    using later = await createPushT({ starts, seed: 6, maxSteps: 1, resetOrder: "angleFirst" });
+    await later.reset();
+    await later.stepChunk(later.actions);
+    expect(later.pose()).toEqual(poses[0]);
+    using still = await createPushT({ starts: { states: [states[1]!] }, resetOrder: "angleFirst" });
+    await still.reset([99]);
+    expect(Object.values(still.pose())).toEqual(states[1]);
+  });
+
   test("reaching the point solves the reach task, from any seed", async () => {
     using env = await createPushT({ task: "reach", reach: { x: 100, y: 420 }, count: 16, actionSteps: 8, maxSteps: 50 });
     const result = await env.reset();
@@ -163,9 +192,9 @@ describe("push-t", () => {
     expect(env.name).toBe("pusht-reach");
   });
 
-  test("an engine's memory is shared and given back to the byte", async () => {
+  test("an engine's memory is shared and given back to the byte, starts included", async () => {
     const memory = new LinearMemory();
-    const env = await createPushT({ count: 8, memory });
+    const env = await createPushT({ count: 8, memory, starts: { states: [[100, 100, 200, 200, 0]] } });
     expect(memory.liveBytes).toBeGreaterThan(0);
     await env.reset();
     expect(env.result.observations.buffer).toBe(memory.memory.buffer);
