@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { DifftuneError, invariant } from "../core/errors.js";
+import { DifftuneError } from "../core/errors.js";
 import { oneOf, parseOptions, wholeNumber } from "../core/options.js";
 import type { Device } from "../engine/device.js";
 import { resolveChunking, type Chunking } from "../envs/chunking.js";
@@ -9,6 +9,7 @@ import type { Denoiser } from "../nn/denoiser.js";
 import { createDiffusionMlp, diffusionMlpForm, type DiffusionMlpOptions } from "../nn/diffusion-mlp.js";
 import type { ParameterLayout } from "../nn/parameters.js";
 import { componentCount, createStochasticMlp, stochasticMlpForm, type StochasticMlp, type StochasticMlpOptions } from "../nn/stochastic-mlp.js";
+import { createUnet, unetForm, type UnetOptions } from "../nn/unet.js";
 import { createActor, type Actor, type ActorOptions } from "./acting.js";
 import { DiffusionProcess, processSchema, type ProcessOptions } from "./process.js";
 
@@ -17,6 +18,7 @@ type TaskSize = "actionSize" | "horizon" | "conditionWidth";
 /** The network of a policy, and for a denoiser the process that it belongs to. */
 export type PolicyNetwork =
   | (Omit<DiffusionMlpOptions, TaskSize> & { readonly kind: "diffusion-mlp"; readonly process: ProcessOptions })
+  | (Omit<UnetOptions, TaskSize> & { readonly kind: "unet"; readonly process: ProcessOptions })
   | (Omit<StochasticMlpOptions, TaskSize | "components"> & { readonly kind: "gaussian-mlp" })
   | (Omit<StochasticMlpOptions, TaskSize | "components"> & { readonly kind: "gmm-mlp"; readonly components: number });
 
@@ -48,9 +50,10 @@ const extrema = v.strictObject({ min: numbers, max: numbers });
 /** The schema of {@link PolicyNetwork}. */
 export const policyNetworkSchema = v.variant("kind", [
   v.strictObject({ kind: v.literal("diffusion-mlp"), process: processSchema, ...diffusionMlpForm }),
+  v.strictObject({ kind: v.literal("unet"), process: processSchema, ...unetForm }),
   v.strictObject({ kind: v.literal("gaussian-mlp"), ...stochasticMlpForm }),
   v.strictObject({ kind: v.literal("gmm-mlp"), components: componentCount, ...stochasticMlpForm }),
-], "It must have the kind \"diffusion-mlp\", \"gaussian-mlp\" or \"gmm-mlp\".");
+], "It must have the kind \"diffusion-mlp\", \"unet\", \"gaussian-mlp\" or \"gmm-mlp\".");
 
 const schema = v.strictObject({
   observationNames: names,
@@ -210,7 +213,7 @@ export class Policy {
   /** The same diffusion policy under another process: sampler, floors, clips. */
   withProcess(changes: Partial<ProcessOptions>): Policy {
     const { network } = this.options;
-    if (network.kind !== "diffusion-mlp") throw new DifftuneError("OPTION", `A ${network.kind} has no denoising process.`, { path: "process" });
+    if (!("process" in network)) throw new DifftuneError("OPTION", `A ${network.kind} has no denoising process.`, { path: "process" });
     return this.withOptions({ network: { ...network, process: { ...network.process, ...changes } } });
   }
 
@@ -274,13 +277,20 @@ function build(options: PolicyOptions): {
 }
 
 function buildModel(task: Pick<DiffusionMlpOptions, TaskSize>, network: PolicyNetwork): PolicyModel {
-  const { kind, ...form } = network;
-  if ("process" in form) {
-    const { process, ...denoiser } = form;
-    return { kind: "diffusion", denoiser: createDiffusionMlp({ ...task, ...denoiser }), process: new DiffusionProcess(process) };
+  switch (network.kind) {
+    case "diffusion-mlp":
+      return { kind: "diffusion", denoiser: createDiffusionMlp({ ...task, ...formOf(network) }), process: new DiffusionProcess(network.process) };
+    case "unet":
+      return { kind: "diffusion", denoiser: createUnet({ ...task, ...formOf(network) }), process: new DiffusionProcess(network.process) };
+    case "gaussian-mlp":
+    case "gmm-mlp":
+      return { kind: "stochastic", network: createStochasticMlp({ ...task, ...formOf(network) }) };
   }
-  invariant(kind !== "diffusion-mlp", "a diffusion policy without a process");
-  return { kind: "stochastic", network: createStochasticMlp({ ...task, ...form }) };
+}
+
+/** What the builder of a network takes of it. */
+function formOf<Network extends PolicyNetwork & { readonly process?: ProcessOptions }>({ kind: _kind, process: _process, ...form }: Network) {
+  return form;
 }
 
 function checkLength(layout: ParameterLayout, values: Float32Array): Float32Array {

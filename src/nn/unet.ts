@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { DifftuneError } from "../core/errors.js";
-import { oneOf, parseOptions, wholeNumber } from "../core/options.js";
+import { oneOf, parseOptions, positiveNumber, wholeNumber } from "../core/options.js";
 import type { ProgramRecorder } from "../engine/program.js";
 import { viewAlignmentBytes, type Tensor } from "../engine/tensor.js";
 import { activation, activationBackward, type Activation } from "../kernels/nn/activation.js";
@@ -59,26 +59,33 @@ export interface UnetOptions {
 
 const oddKernel = "It must be an odd whole number from 1 to 255.";
 
+/** The options of a U-Net that are not sizes of its task. */
+export const unetForm = {
+  timeSize: v.optional(v.pipe(evenSize, v.description("Size of the time feature; even, at least 4.")), 16),
+  channels: v.optional(v.pipe(layerSize, v.description("Channels of the first level.")), 64),
+  multipliers: v.optional(v.pipe(
+    layerSizes(1),
+    v.check(([first]) => first === 1, "It must start with 1: the last layer has the channels of the first level."),
+    v.description("Channels of every level as multiples of the first's, which is 1; each level halves the positions."),
+  ), [1, 2]),
+  kernelSize: v.optional(v.pipe(wholeNumber(1, 255), v.check((size) => size % 2 === 1, oddKernel), v.description("Positions that a convolution sees; odd.")), 5),
+  groups: v.optional(v.pipe(v.nullable(layerSize), v.description("Groups of channels that are normed together; null for no norm.")), 8),
+  epsilon: v.optional(v.pipe(positiveNumber(), v.description("Added to the variance of a group.")), 1e-5),
+  activation: v.optional(v.pipe(activationName, v.description("Between the layers.")), "mish"),
+  modulation: v.optional(v.pipe(oneOf(["scale", "shift"]), v.description("How time and state change the activations: scale and shift, or shift alone.")), "scale"),
+  encoder: v.optional(v.pipe(oneOf(["large", "small"]), v.description("Three layers between the condition and a block, or one.")), "large"),
+  conditionHidden: v.optional(v.pipe(
+    layerSizes(0),
+    v.check(({ length }) => length % 2 === 0, "It must be an even number of sizes: the encoder is residual."),
+    v.description("Sizes of an encoder of the state; empty for none."),
+  ), []),
+};
+
 const schema = v.strictObject({
   actionSize: layerSize,
   horizon: layerSize,
   conditionWidth: layerSize,
-  timeSize: v.optional(evenSize, 16),
-  channels: v.optional(layerSize, 64),
-  multipliers: v.optional(v.pipe(
-    layerSizes(1),
-    v.check(([first]) => first === 1, "It must start with 1: the last layer has the channels of the first level."),
-  ), [1, 2]),
-  kernelSize: v.optional(v.pipe(wholeNumber(1, 255), v.check((size) => size % 2 === 1, oddKernel)), 5),
-  groups: v.optional(v.nullable(layerSize), 8),
-  epsilon: v.optional(v.pipe(v.number("It must be a number above 0."), v.gtValue(0, "It must be above 0.")), 1e-5),
-  activation: v.optional(activationName, "mish"),
-  modulation: v.optional(oneOf(["scale", "shift"]), "scale"),
-  encoder: v.optional(oneOf(["large", "small"]), "large"),
-  conditionHidden: v.optional(v.pipe(
-    layerSizes(0),
-    v.check(({ length }) => length % 2 === 0, "It must be an even number of sizes: the encoder is residual."),
-  ), []),
+  ...unetForm,
 } satisfies Record<keyof UnetOptions, v.GenericSchema>);
 
 /** Rows of conditions that are encoded together while sampling: enough for long products, few enough for a cache. */

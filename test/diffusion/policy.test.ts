@@ -10,6 +10,7 @@ const task = {
 const kinds: Readonly<Record<string, PolicyOptions>> = {
   diffusion: { ...task, network: { kind: "diffusion-mlp", hidden: [16, 16, 16], process: { denoisingSteps: 5 } } },
   oldest: { ...task, horizonStart: "oldest", network: { kind: "diffusion-mlp", hidden: [16, 16, 16], process: { denoisingSteps: 6, sampler: { kind: "ddim", stepCount: 3, eta: 1 } } } },
+  unet: { ...task, network: { kind: "unet", timeSize: 8, channels: 8, multipliers: [1, 2], kernelSize: 3, groups: 2, process: { denoisingSteps: 5 } } },
   gaussian: { ...task, network: { kind: "gaussian-mlp", hidden: [16] } },
   gmm: { ...task, network: { kind: "gmm-mlp", components: 3, hidden: [16] } },
 };
@@ -20,7 +21,7 @@ function observationsOf(rows: number): Float32Array {
 }
 
 describe.each(Object.entries(kinds))("a %s policy", (kind, options) => {
-  const isDiffusion = options.network.kind === "diffusion-mlp";
+  const isDiffusion = "process" in options.network;
 
   test("comes back from its file, to the bit", () => {
     const policy = Policy.create(options, 3).withMetadata({ method: "test" });
@@ -62,15 +63,28 @@ describe.each(Object.entries(kinds))("a %s policy", (kind, options) => {
   });
 });
 
-test("engines decide alike", async () => {
+test.each(["diffusion", "unet"])("engines decide alike: %s", async (kind) => {
   if (engines.length < 2) return;
-  const policy = Policy.create(kinds.diffusion!, 3);
+  const policy = Policy.create(kinds[kind]!, 3);
   const decisions: number[][] = [];
   for (const engine of engines) {
     using actor = await policy.on(await deviceFor(engine), { count: 5, isDeterministic: false });
     decisions.push(Array.from(await actor.act(observationsOf(5))));
   }
   for (const [n, action] of decisions[0]!.entries()) expect(action).toBeCloseTo(decisions[1]![n]!, 4);
+});
+
+test("a U-Net predicts another number of actions with the same parameters, tuned ones too; halves that leave a rest are refused", async () => {
+  const base = Policy.create({ ...kinds.unet!, horizon: 8, actionSteps: 8 }, 3);
+  const long = base.withTuned(base.values.map((value) => value * 0.9), 2);
+  const short = long.withOptions({ horizon: 4, actionSteps: 4 });
+  expect(short.values).toBe(long.values);
+  expect(short.tuned).toEqual(long.tuned);
+  expect(Policy.decode(short.encode()).options).toMatchObject({ horizon: 4, actionSteps: 4 });
+  using actor = await short.on(await deviceFor("wasm"), { count: 3 });
+  expect(await actor.act(observationsOf(3))).toHaveLength(3 * 4 * 2);
+  expect(() => long.withOptions({ horizon: 5, actionSteps: 5 })).toThrow(/horizon 5 cannot be halved/);
+  expect(() => Policy.create({ ...kinds.unet!, network: { ...kinds.unet!.network, groups: 3 } as never }, 0)).toThrow(/groups 3/);
 });
 
 test("what does not fit is refused by name", async () => {
