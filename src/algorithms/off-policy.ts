@@ -4,7 +4,6 @@ import { DifftuneError } from "../core/errors.js";
 import { finiteNumber, positiveNumber, wholeNumber } from "../core/options.js";
 import type { Device } from "../engine/device.js";
 import type { Tensor } from "../engine/tensor.js";
-import type { VectorEnvironment } from "../envs/environment.js";
 import { createActingNoise, recordActingNoise, type ChooseChunks } from "../diffusion/acting.js";
 import type { Policy } from "../diffusion/policy.js";
 import { activationName, flag, layerSizes } from "../nn/network-options.js";
@@ -14,9 +13,8 @@ import { checkFit } from "../rl/fit.js";
 import { LearnerParts, type Lesson } from "../rl/learner-parts.js";
 import { ReplayBuffer, type ReplayColumn } from "../rl/replay-buffer.js";
 import { RolloutCollector, type RolloutRecord } from "../rl/rollout.js";
-import type { IterationEvent, Training } from "../rl/training.js";
-import { encodeTrainingState, floatsOf, resumeState, type TrainingState } from "../rl/training-state.js";
-import { episodesOf, freeOptions, iterationEntries, unsavedEnvironment } from "./iterations.js";
+import { floatsOf, type TrainingState } from "../rl/training-state.js";
+import { IteratedTraining, iterationEntries, type Iteration, type IterationOutcome, type IterationRecipe, type TakenState } from "./iterations.js";
 
 /** Options that all baselines have in common, as entries of a schema. Defaults are those of the original, sized for Avoid. */
 export const baselineEntries = {
@@ -90,11 +88,8 @@ export interface BaselineSetup {
 }
 
 /** What one algorithm adds to the loop. */
-export interface BaselineRecipe {
-  readonly name: string;
+export interface BaselineRecipe extends Omit<IterationRecipe, "resolved"> {
   readonly device: Device;
-  readonly policy: Policy;
-  readonly environment: VectorEnvironment;
   readonly options: BaselineOptions;
   /** Factor of the rewards that are learned from. */
   readonly rewardFactor: number;
@@ -117,138 +112,70 @@ export function replayUpdates(rows: number, { batchSize, replayRatio }: { readon
 }
 
 /** Everything of a run that is on the device. */
-interface Open {
+interface OpenBaseline {
   readonly parts: LearnerParts;
   readonly baseline: Baseline;
-  readonly collector: RolloutCollector;
+  readonly rollouts: RolloutCollector;
   close(): void;
 }
 
+/** The policy as a baseline takes it; refuses what none of them can train. */
+function trainable({ name, policy, environment, options }: BaselineRecipe): Policy {
+  if (policy.model.kind !== "diffusion") {
+    throw new DifftuneError("OPTION", `${name} trains diffusion policies, not a ${policy.options.network.kind}.`, { hint: "Use ppo for Gaussian and mixture policies.", path: "policy" });
+  }
+  if (policy.tuned !== undefined) {
+    throw new DifftuneError("OPTION", `${name} trains one network, but the policy has a tuned copy for its last ${policy.tuned.steps} steps.`, {
+      hint: "Give its base: policy.withValues(policy.values).", path: "policy",
+    });
+  }
+  if (policy.options.actionSteps !== policy.options.horizon) {
+    // As in the original: what is judged and cloned is the chunk that was executed.
+    throw new DifftuneError("OPTION", `${name} needs every predicted action to be executed; of ${policy.options.horizon} it is ${policy.options.actionSteps}.`, {
+      path: "actionSteps", expected: policy.options.horizon, got: policy.options.actionSteps,
+    });
+  }
+  checkFit(policy, environment);
+  return policy.withProcess({ minSamplingStd: options.minSamplingStd });
+}
+
 /** A run of a baseline: act, remember, learn. */
-export class BaselineTraining implements Training<IterationEvent> {
+export class BaselineTraining extends IteratedTraining<OpenBaseline> {
   readonly #recipe: BaselineRecipe;
-  readonly #policy: Policy;
-  readonly #resumed: TrainingState | undefined;
-  #open: Open | undefined;
-  readonly #counters = { iteration: 0, updates: 0, decisions: 0 };
-  /** Set while an iteration is under way: the state is then no whole. */
-  #isTorn = false;
-  /** The state that was taken when the run ended. */
-  #last: TrainingState | undefined;
-  #hasStarted = false;
-  #isClosed = false;
 
-  constructor(recipe: BaselineRecipe) {
-    const { name, policy, environment, options } = recipe;
+  constructor(given: BaselineRecipe) {
+    const recipe = { ...given, policy: trainable(given) };
+    super({ ...recipe, resolved: { ...recipe.options } });
     this.#recipe = recipe;
-    if (policy.model.kind !== "diffusion") {
-      throw new DifftuneError("OPTION", `${name} trains diffusion policies, not a ${policy.options.network.kind}.`, { hint: "Use ppo for Gaussian and mixture policies.", path: "policy" });
-    }
-    if (policy.tuned !== undefined) {
-      throw new DifftuneError("OPTION", `${name} trains one network, but the policy has a tuned copy for its last ${policy.tuned.steps} steps.`, {
-        hint: "Give its base: policy.withValues(policy.values).", path: "policy",
-      });
-    }
-    if (policy.options.actionSteps !== policy.options.horizon) {
-      // As in the original: what is judged and cloned is the chunk that was executed.
-      throw new DifftuneError("OPTION", `${name} needs every predicted action to be executed; of ${policy.options.horizon} it is ${policy.options.actionSteps}.`, {
-        path: "actionSteps", expected: policy.options.horizon, got: policy.options.actionSteps,
-      });
-    }
-    checkFit(policy, environment);
-    this.#policy = policy.withProcess({ minSamplingStd: options.minSamplingStd });
-    if (options.resume !== undefined) {
-      this.#resumed = resumeState(options.resume, name, this.#policy, { ...options }, freeOptions);
-      const { iteration, updates, decisions } = this.#resumed.counters;
-      Object.assign(this.#counters, { iteration: iteration ?? 0, updates: updates ?? 0, decisions: decisions ?? 0 });
-    }
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<IterationEvent, void, undefined> {
-    if (this.#hasStarted) throw new DifftuneError("OPTION", "A training run is iterated once.", { hint: "Save it and resume, or start another." });
-    this.#hasStarted = true;
-    const { device, options, environment, rewardFactor } = this.#recipe;
-    const { iterations, signal } = options;
-    try {
-      const { parts, baseline, collector } = await this.#opened();
-      while (this.#counters.iteration < iterations && !this.#isClosed) {
-        if (signal?.aborted === true) {
-          throw new DifftuneError("CANCELLED", `The run was stopped before iteration ${this.#counters.iteration} of ${iterations}.`, { cause: signal.reason });
-        }
-        this.#isTorn = true;
-        const startedMs = performance.now();
-        const { iteration } = this.#counters;
-        const isEvaluation = options.evaluateEvery > 0 && iteration % options.evaluateEvery === 0;
-        const resets = options.resetEvery === "iteration" || isEvaluation || iteration === 0;
-
-        const record = await collector.collect({ decision: this.#counters.decisions, resets, isDeterministic: isEvaluation });
-        this.#counters.decisions += options.steps;
-
-        const learnedMs = performance.now();
-        let updates = 0;
-        let means: Readonly<Record<string, number>> = {};
-        if (!isEvaluation) {
-          const experience = await readExperience(device, this.#policy, collector, record, rewardFactor);
-          updates = await baseline.learn(experience, { update: this.#counters.updates, iteration, record });
-          means = await parts.takeTallies();
-          this.#counters.updates += updates;
-        }
-        this.#counters.iteration += 1;
-        this.#isTorn = false;
-
-        const endedMs = performance.now();
-        const iterationSeconds = (endedMs - startedMs) / 1000;
-        const stepsOfDecision = environment.count * this.#policy.options.actionSteps;
-        yield Object.freeze({
-          iteration,
-          iterations,
-          mode: isEvaluation ? "evaluate" : "train",
-          envSteps: this.#counters.decisions * stepsOfDecision,
-          ...episodesOf(record, { ...options, environment, actionSteps: this.#policy.options.actionSteps }),
-          ...means,
-          ...(isEvaluation ? {} : { minibatches: updates }),
-          rate: options.rate,
-          envStepsPerSecond: (options.steps * stepsOfDecision) / iterationSeconds,
-          iterationSeconds,
-          seconds: Object.freeze({ denoise: record.denoiseSeconds, physics: record.physicsSeconds, advantage: 0, update: (endedMs - learnedMs) / 1000 }),
-        } satisfies IterationEvent);
-      }
-    } finally {
-      await this.#end();
-    }
-  }
-
-  async policy(): Promise<Policy> {
-    return (await this.#state()).policy;
-  }
-
-  async save(): Promise<Uint8Array> {
-    return encodeTrainingState(await this.#state());
-  }
-
-  close(): void {
-    this.#isClosed = true;
-    this.#open?.close();
-    this.#open = undefined;
+  protected async iterate({ parts, baseline, rollouts }: OpenBaseline, { iteration, isEvaluation, resets }: Iteration): Promise<IterationOutcome> {
+    const { device, policy, rewardFactor, options: { rate } } = this.#recipe;
+    const record = await rollouts.collect({ decision: this.counters.decisions, resets, isDeterministic: isEvaluation });
+    if (isEvaluation) return { record, metrics: { rate }, advantageSeconds: 0, updateSeconds: 0, updates: 0 };
+    const startedMs = performance.now();
+    const experience = await readExperience(device, policy, rollouts, record, rewardFactor);
+    const updates = await baseline.learn(experience, { update: this.counters.updates, iteration, record });
+    const means = await parts.takeTallies();
+    return { record, metrics: { ...means, minibatches: updates, rate }, advantageSeconds: 0, updateSeconds: (performance.now() - startedMs) / 1000, updates };
   }
 
   /** Networks, lessons and rollouts on the device, as they start or as they were saved. */
-  async #opened(): Promise<Open> {
-    if (this.#open !== undefined) return this.#open;
+  protected async open(): Promise<OpenBaseline> {
     const { device, environment, options, build } = this.#recipe;
-    const policy = this.#resumed === undefined ? this.#policy : this.#resumed.policy;
+    const policy = this.resumed?.policy ?? this.#recipe.policy;
     const parts = new LearnerParts(device, policy, options.seed);
     const buffers: ReplayBuffer[] = [];
-    let collector: RolloutCollector | undefined;
+    let rollouts: RolloutCollector | undefined;
     const close = (): void => {
-      collector?.close();
+      rollouts?.close();
       for (const buffer of buffers.splice(0)) buffer.close();
       parts.close();
     };
     try {
       const E = environment.count;
       const rows = options.steps * E;
-      const allSteps = Math.max(options.iterations, this.#counters.iteration) * options.steps;
+      const allSteps = Math.max(options.iterations, this.counters.iteration) * options.steps;
       const baseline = await build({
         parts,
         envs: E,
@@ -267,7 +194,7 @@ export class BaselineTraining implements Training<IterationEvent> {
       const draw = await parts.lesson("draw noise", (recorder, notes) => {
         for (const launch of recordActingNoise(recorder, { ...noise, uniforms }, options.seed)) notes.draw(launch);
       });
-      collector = await RolloutCollector.create({
+      rollouts = await RolloutCollector.create({
         device,
         policy,
         environment,
@@ -280,79 +207,38 @@ export class BaselineTraining implements Training<IterationEvent> {
         draw: (decision) => { draw.run(decision); },
         keepsFinalStates: true,
       });
-      this.#open = { parts, baseline, collector, close };
-      if (this.#resumed !== undefined) this.#restore(this.#open, this.#resumed);
-      return this.#open;
+      if (this.resumed !== undefined) this.#restore({ parts, baseline }, this.resumed);
+      return { parts, baseline, rollouts, close };
     } catch (error) {
       close();
-      this.#open = undefined;
       throw error;
     }
   }
 
-  #restore({ parts, baseline, collector }: Open, state: TrainingState): void {
-    const { device, environment } = this.#recipe;
+  #restore({ parts, baseline }: Pick<OpenBaseline, "parts" | "baseline">, state: TrainingState): void {
     for (const [name, tensor] of parts.state) {
       // The actor is the policy of the checkpoint, and was built with it.
-      if (tensor !== baseline.actor.values) device.write(tensor, floatsOf(state, name, tensor.length));
+      if (tensor !== baseline.actor.values) this.#recipe.device.write(tensor, floatsOf(state, name, tensor.length));
     }
     const columns = Object.keys(baseline.buffer.columns) as ReplayColumn[];
     baseline.buffer.restore(
       new Map(columns.map((name) => [name, state.floats.get(`replay ${name}`) ?? new Float32Array()])),
       state.counters.replay ?? 0,
     );
-    if (state.environment !== undefined) {
-      if (environment.restore === undefined) throw unsavedEnvironment(environment);
-      environment.restore(state.environment);
-      collector.restoreFirsts(floatsOf(state, "firsts", environment.count));
-    } else if (this.#counters.iteration !== 0) {
-      throw unsavedEnvironment(environment);
-    }
   }
 
-  /** The state as it stands, or as it stood when the run ended. */
-  async #state(): Promise<TrainingState> {
-    if (this.#last !== undefined) return this.#last;
-    if (this.#isTorn) {
-      throw new DifftuneError("OPTION", `The run stands in the middle of iteration ${this.#counters.iteration}.`, { hint: "Its state can be taken between two events." });
-    }
-    if (this.#open === undefined && this.#isClosed) {
-      throw new DifftuneError("DEVICE_CLOSED", "The run was closed.", { hint: "Take its state before." });
-    }
-    if (this.#open === undefined && this.#resumed !== undefined) return this.#resumed;
-    return this.#take(await this.#opened());
-  }
-
-  async #take({ parts, baseline, collector }: Open): Promise<TrainingState> {
-    const { device, environment, name, options } = this.#recipe;
+  protected async take({ parts, baseline }: OpenBaseline): Promise<TakenState> {
+    const { device, policy } = this.#recipe;
     const named = [...parts.state].filter(([, tensor]) => tensor !== baseline.actor.values);
     const [actor, ...others] = await device.readAll([baseline.actor.values, ...named.map(([, tensor]) => tensor)]) as [Float32Array, ...Float32Array[]];
     const { floats, cursor } = await baseline.buffer.save();
     return {
-      algorithm: name,
-      options: Object.fromEntries(Object.entries(options).filter(([option]) => option !== "signal" && option !== "resume")),
-      counters: { ...this.#counters, replay: cursor },
-      policy: this.#policy.withValues(actor)
-        .withMetadata({ method: name, iteration: String(this.#counters.iteration), seed: String(options.seed) }),
+      policy: policy.withValues(actor),
+      counters: { replay: cursor },
       floats: new Map<string, Float32Array>([
         ...named.map(([label], at): [string, Float32Array] => [label, others[at] ?? new Float32Array()]),
         ...[...floats].filter(([, values]) => values.length > 0).map(([label, values]): [string, Float32Array] => [`replay ${label}`, values]),
-        ["firsts", collector.lastFirsts],
       ]),
-      environment: this.#counters.iteration > 0 ? environment.save?.() : undefined,
     };
-  }
-
-  /** Keeps the state where it is whole, and frees the device. */
-  async #end(): Promise<void> {
-    const open = this.#open;
-    if (open === undefined) return;
-    try {
-      if (!this.#isTorn && !this.#isClosed) this.#last = await this.#take(open);
-    } catch {
-      // A lost device: what went wrong is on its way to the caller already.
-    } finally {
-      this.close();
-    }
   }
 }

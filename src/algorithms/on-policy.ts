@@ -1,9 +1,6 @@
 import * as v from "valibot";
-import { DifftuneError } from "../core/errors.js";
 import { finiteNumber, oneOf, positiveNumber, wholeNumber } from "../core/options.js";
 import type { Device } from "../engine/device.js";
-import type { VectorEnvironment } from "../envs/environment.js";
-import type { Policy } from "../diffusion/policy.js";
 import { activationName, flag, layerSizes } from "../nn/network-options.js";
 import { warmupCosineRate } from "../nn/rate-schedule.js";
 import type { ActingNoise } from "../diffusion/acting.js";
@@ -11,9 +8,9 @@ import type { Tensor } from "../engine/tensor.js";
 import type { Draws } from "../rl/draws.js";
 import { PpoLearner, type LearnerSetup, type ObjectiveOf, type UpdateSummary } from "../rl/ppo-learner.js";
 import type { ReachedStates, RolloutRecord } from "../rl/rollout.js";
-import type { IterationEvent, Training } from "../rl/training.js";
-import { encodeTrainingState, floatsOf, resumeState, type TrainingState } from "../rl/training-state.js";
-import { episodesOf, freeOptions, iterationEntries, unsavedEnvironment } from "./iterations.js";
+import type { IterationEvent } from "../rl/training.js";
+import { floatsOf } from "../rl/training-state.js";
+import { IteratedTraining, iterationEntries, type Iteration, type IterationOutcome, type IterationRecipe, type TakenState } from "./iterations.js";
 
 const rate = (highest: number, lowest: number, warmup: number) => v.optional(v.strictObject({
   max: v.optional(v.pipe(finiteNumber(0, 10), v.description("Highest rate, after the warm-up.")), highest),
@@ -92,14 +89,9 @@ export interface Guidance {
 }
 
 /** What one algorithm adds to the loop. */
-export interface OnPolicyRecipe {
-  readonly name: string;
+export interface OnPolicyRecipe extends IterationRecipe {
   readonly device: Device;
-  readonly policy: Policy;
-  readonly environment: VectorEnvironment;
   readonly options: OnPolicyOptions;
-  /** All options, as a checkpoint keeps them. */
-  readonly resolved: Readonly<Record<string, unknown>>;
   readonly batchSize: number;
   readonly tunedSteps: number;
   readonly objectiveOf: ObjectiveOf;
@@ -111,124 +103,61 @@ export interface OnPolicyRecipe {
   readonly guide?: () => Promise<Guidance>;
 }
 
+/** What an actor-critic run holds on its device. */
+interface OpenLearner {
+  readonly rollouts: PpoLearner;
+  readonly guidance: Guidance | undefined;
+  close(): void;
+}
+
 /** An actor-critic run over rollouts: the loop of DPPO (spec 6). */
-export class OnPolicyTraining implements Training<IterationEvent> {
+export class OnPolicyTraining extends IteratedTraining<OpenLearner> {
   readonly #recipe: OnPolicyRecipe;
   readonly #scripted: Scripted;
-  readonly #resumed: TrainingState | undefined;
-  #learner: PpoLearner | undefined;
-  #guidance: Guidance | undefined;
-  readonly #counters = { iteration: 0, actorSteps: 0, updates: 0, decisions: 0 };
-  /** Set while an iteration is under way: the state is then no whole. */
-  #isTorn = false;
-  /** The state that was taken when the run ended. */
-  #last: TrainingState | undefined;
-  #hasStarted = false;
-  #isClosed = false;
 
   constructor(recipe: OnPolicyRecipe, scripted: Scripted = {}) {
+    super(recipe);
     this.#recipe = recipe;
     this.#scripted = scripted;
-    const { resume } = recipe.options;
-    if (resume !== undefined) {
-      this.#resumed = resumeState(resume, recipe.name, recipe.policy, recipe.resolved, freeOptions);
-      const { iteration, actorSteps, updates, decisions } = this.#resumed.counters;
-      this.#counters = { iteration: iteration ?? 0, actorSteps: actorSteps ?? 0, updates: updates ?? 0, decisions: decisions ?? 0 };
+  }
+
+  protected async iterate({ rollouts: learner, guidance }: OpenLearner, { iteration, isEvaluation, resets }: Iteration): Promise<IterationOutcome> {
+    // Act with the last K' steps tuned, simulate, and keep what was decided.
+    const record = await learner.collect({ decision: this.counters.decisions, resets, isDeterministic: isEvaluation });
+    const rates = this.#rates(iteration);
+    const movesActor = iteration >= this.#recipe.options.criticWarmup;
+    const beforeMs = performance.now();
+    const guided = record.reached === undefined ? undefined : await guidance?.rewards(record.reached);
+    const told = { ...guided?.metrics, rate: rates.actor, ...(learner.critic === undefined ? {} : { criticRate: rates.critic }) };
+    if (isEvaluation) {
+      await this.#scripted.inspect?.(learner, record);
+      return { record, metrics: told, advantageSeconds: 0, updateSeconds: 0, updates: 0 };
     }
+    // V(s) and log pi_old; scaled rewards; generalised advantages.
+    const { explainedVariance, divergences } = await learner.assess(record, guided?.rewards);
+    const restraint = divergences === undefined ? undefined : guidance?.restrain(divergences);
+    const assessedMs = performance.now();
+    // Clipped objective over (row, denoising step), epoch by epoch, until the KL target.
+    const update = await learner.update({
+      update: this.counters.updates, movesActor, actorRate: rates.actor, criticRate: rates.critic, divergenceWeight: restraint?.weight,
+    });
+    const updatedMs = performance.now();
+    await this.#scripted.inspect?.(learner, record);
+    return {
+      record,
+      metrics: { ...metricsOf(update, movesActor), ...(explainedVariance === undefined ? {} : { explainedVariance }), ...restraint?.metrics, ...told },
+      advantageSeconds: (assessedMs - beforeMs) / 1000,
+      updateSeconds: (updatedMs - assessedMs) / 1000,
+      updates: 1,
+    };
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<IterationEvent, void, undefined> {
-    if (this.#hasStarted) throw new DifftuneError("OPTION", "A training run is iterated once.", { hint: "Save it and resume, or start another." });
-    this.#hasStarted = true;
-    const { options, environment, policy } = this.#recipe;
-    const { iterations, signal } = options;
-    try {
-      const learner = await this.#open();
-      while (this.#counters.iteration < iterations && !this.#isClosed) {
-        if (signal?.aborted === true) {
-          throw new DifftuneError("CANCELLED", `The run was stopped before iteration ${this.#counters.iteration} of ${iterations}.`, { cause: signal.reason });
-        }
-        this.#isTorn = true;
-        const startedMs = performance.now();
-        const { iteration } = this.#counters;
-        const isEvaluation = options.evaluateEvery > 0 && iteration % options.evaluateEvery === 0;
-        const resets = options.resetEvery === "iteration" || isEvaluation || iteration === 0;
-
-        // Act with the last K' steps tuned, simulate, and keep what was decided.
-        const record = await learner.collect({ decision: this.#counters.decisions, resets, isDeterministic: isEvaluation });
-        this.#counters.decisions += options.steps;
-
-        const rates = this.#rates();
-        let update: UpdateSummary | undefined;
-        let explainedVariance: number | undefined;
-        let [advantageMs, updateMs] = [0, 0];
-        const beforeMs = performance.now();
-        const guided = record.reached === undefined ? undefined : await this.#guidance?.rewards(record.reached);
-        let restraint: ReturnType<Guidance["restrain"]> | undefined;
-        if (!isEvaluation) {
-          // V(s) and log pi_old; scaled rewards; generalised advantages.
-          const assessed = await learner.assess(record, guided?.rewards);
-          ({ explainedVariance } = assessed);
-          if (assessed.divergences !== undefined) restraint = this.#guidance?.restrain(assessed.divergences);
-          advantageMs = performance.now() - beforeMs;
-          // Clipped objective over (row, denoising step), epoch by epoch, until the KL target.
-          update = await learner.update({
-            update: this.#counters.updates, movesActor: iteration >= options.criticWarmup, actorRate: rates.actor, criticRate: rates.critic,
-            divergenceWeight: restraint?.weight,
-          });
-          updateMs = performance.now() - beforeMs - advantageMs;
-          this.#counters.updates += 1;
-        }
-        if (iteration >= options.criticWarmup) this.#counters.actorSteps += 1;
-        this.#counters.iteration += 1;
-        await this.#scripted.inspect?.(learner, record);
-        this.#isTorn = false;
-
-        const iterationSeconds = (performance.now() - startedMs) / 1000;
-        const stepsOfIteration = environment.count * options.steps * policy.options.actionSteps;
-        yield Object.freeze({
-          iteration,
-          iterations,
-          mode: isEvaluation ? "evaluate" : "train",
-          envSteps: this.#counters.decisions * environment.count * policy.options.actionSteps,
-          ...episodesOf(record, { ...options, environment, actionSteps: policy.options.actionSteps }),
-          ...(update === undefined ? {} : metricsOf(update, iteration >= options.criticWarmup)),
-          ...(explainedVariance === undefined ? {} : { explainedVariance }),
-          ...guided?.metrics,
-          ...restraint?.metrics,
-          rate: rates.actor,
-          ...(learner.critic === undefined ? {} : { criticRate: rates.critic }),
-          envStepsPerSecond: stepsOfIteration / iterationSeconds,
-          iterationSeconds,
-          seconds: Object.freeze({ denoise: record.denoiseSeconds, physics: record.physicsSeconds, advantage: advantageMs / 1000, update: updateMs / 1000 }),
-        } satisfies IterationEvent);
-      }
-    } finally {
-      await this.#end();
-    }
-  }
-
-  async policy(): Promise<Policy> {
-    return (await this.#state()).policy;
-  }
-
-  async save(): Promise<Uint8Array> {
-    return encodeTrainingState(await this.#state());
-  }
-
-  close(): void {
-    this.#isClosed = true;
-    this.#learner?.close();
-    this.#learner = undefined;
-    this.#guidance?.close();
-    this.#guidance = undefined;
-  }
-
-  async #open(): Promise<PpoLearner> {
+  protected async open(): Promise<OpenLearner> {
     const { device, policy, environment, options, batchSize, tunedSteps, objectiveOf, guide, hasCritic = true, normalizedOver = "minibatch" } = this.#recipe;
+    const { resumed } = this;
     const setup: LearnerSetup = {
       device,
-      policy: this.#resumed?.policy ?? policy,
+      policy: resumed?.policy ?? policy,
       environment,
       steps: options.steps,
       tunedSteps,
@@ -249,80 +178,44 @@ export class OnPolicyTraining implements Training<IterationEvent> {
       seed: options.seed,
     };
     const learner = await PpoLearner.create(setup, objectiveOf, this.#scripted.createDraws);
-    this.#learner = learner;
-    this.#guidance = await guide?.();
-    const { critic } = learner;
-    if (critic !== undefined && this.#scripted.criticValues !== undefined) device.write(critic.trained.values, this.#scripted.criticValues);
-    const resumed = this.#resumed;
-    if (resumed !== undefined) {
-      if (critic !== undefined) device.write(critic.trained.values, floatsOf(resumed, "critic", critic.network.layout.length));
-      if (this.#guidance !== undefined) this.#guidance.restore(floatsOf(resumed, "guidance", this.#guidance.state.length));
-      for (const [name, tensor] of Object.entries(learner.state)) device.write(tensor, floatsOf(resumed, name, tensor.length));
-      if (resumed.environment !== undefined) {
-        if (environment.restore === undefined) throw unsavedEnvironment(environment);
-        environment.restore(resumed.environment);
-        learner.restoreFirsts(floatsOf(resumed, "firsts", environment.count));
-      } else if (resumed.counters.iteration !== 0) {
-        throw unsavedEnvironment(environment);
+    let guidance: Guidance | undefined;
+    const close = (): void => {
+      learner.close();
+      guidance?.close();
+    };
+    try {
+      guidance = await guide?.();
+      const { critic } = learner;
+      if (critic !== undefined && this.#scripted.criticValues !== undefined) device.write(critic.trained.values, this.#scripted.criticValues);
+      if (resumed !== undefined) {
+        if (critic !== undefined) device.write(critic.trained.values, floatsOf(resumed, "critic", critic.network.layout.length));
+        guidance?.restore(floatsOf(resumed, "guidance", guidance.state.length));
+        for (const [name, tensor] of Object.entries(learner.state)) device.write(tensor, floatsOf(resumed, name, tensor.length));
       }
+      return { rollouts: learner, guidance, close };
+    } catch (error) {
+      close();
+      throw error;
     }
-    return learner;
   }
 
-  /** The state as it stands, or as it stood when the run ended. */
-  async #state(): Promise<TrainingState> {
-    if (this.#last !== undefined) return this.#last;
-    if (this.#isTorn) {
-      throw new DifftuneError("OPTION", `The run stands in the middle of iteration ${this.#counters.iteration}.`, { hint: "Its state can be taken between two events." });
-    }
-    if (this.#learner === undefined) {
-      if (this.#isClosed) throw new DifftuneError("DEVICE_CLOSED", "The run was closed.", { hint: "Take its state before." });
-      if (this.#resumed !== undefined) return this.#resumed;
-    }
-    const learner = this.#learner ?? await this.#open();
-    return this.#take(learner);
-  }
-
-  async #take(learner: PpoLearner): Promise<TrainingState> {
-    const { device, environment, policy, tunedSteps, name, resolved } = this.#recipe;
+  protected async take({ rollouts: learner, guidance }: OpenLearner): Promise<TakenState> {
+    const { device, policy, tunedSteps } = this.#recipe;
     const named = Object.entries(learner.state);
     if (learner.critic !== undefined) named.unshift(["critic", learner.critic.trained.values]);
     const [actor, ...others] = await device.readAll([learner.actor.values, ...named.map(([, tensor]) => tensor)]) as Float32Array[];
-    const base = this.#resumed?.policy ?? policy;
-    const floats = new Map<string, Float32Array>([
-      ...named.map(([label], at): [string, Float32Array] => [label, others[at]!]),
-      ["firsts", learner.lastFirsts],
-    ]);
-    if (this.#guidance !== undefined) floats.set("guidance", this.#guidance.state);
-    return {
-      algorithm: name,
-      options: Object.fromEntries(Object.entries(resolved).filter(([option]) => option !== "signal" && option !== "resume")),
-      counters: { ...this.#counters },
-      policy: (tunedSteps > 0 ? base.withTuned(actor!, tunedSteps) : base.withValues(actor!))
-        .withMetadata({ method: name, iteration: String(this.#counters.iteration), seed: String(this.#recipe.options.seed) }),
-      floats,
-      environment: this.#counters.iteration > 0 ? environment.save?.() : undefined,
-    };
+    const base = this.resumed?.policy ?? policy;
+    const floats = new Map(named.map(([label], at): [string, Float32Array] => [label, others[at]!]));
+    if (guidance !== undefined) floats.set("guidance", guidance.state);
+    return { policy: tunedSteps > 0 ? base.withTuned(actor!, tunedSteps) : base.withValues(actor!), floats };
   }
 
-  /** Keeps the state where it is whole, and frees the device. */
-  async #end(): Promise<void> {
-    const learner = this.#learner;
-    if (learner === undefined) return;
-    try {
-      if (!this.#isTorn && !this.#isClosed) this.#last = await this.#take(learner);
-    } catch {
-      // A lost device: what went wrong is on its way to the caller already.
-    } finally {
-      this.close();
-    }
-  }
-
-  #rates(): { readonly actor: number; readonly critic: number } {
-    const { rate: actor, criticRate: critic } = this.#recipe.options;
+  /** The rates of an iteration; the policy's begins when the policy does. */
+  #rates(iteration: number): { readonly actor: number; readonly critic: number } {
+    const { rate: actor, criticRate: critic, criticWarmup } = this.#recipe.options;
     const at = ({ max, min, warmup, cycle }: typeof actor, step: number): number =>
       warmupCosineRate({ maxRate: max, minRate: min, warmupSteps: warmup, cycleSteps: cycle }, step);
-    return { actor: at(actor, this.#counters.actorSteps), critic: at(critic, this.#counters.iteration) };
+    return { actor: at(actor, Math.max(0, iteration - criticWarmup)), critic: at(critic, iteration) };
   }
 }
 
