@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { Breath } from "../core/breath.js";
+import { DrivenRun } from "../core/driven-run.js";
 import { DifftuneError } from "../core/errors.js";
 import { finiteNumber, oneOf, parseOptions, positiveNumber, wholeNumber } from "../core/options.js";
 import { splitEpisodes, windowsOf, type Windows } from "../data/windows.js";
@@ -113,68 +114,44 @@ export function pretrain(device: Device, dataset: Dataset, options: PretrainOpti
 /** Gradient steps whose losses are kept on the device at most. */
 const mostLossSlots = 1024;
 
-class Pretraining implements Training<PretrainEvent> {
+class Pretraining extends DrivenRun<PretrainEvent> implements Training<PretrainEvent> {
   readonly #device: Device;
   readonly #plan: Plan;
-  readonly #events: AsyncGenerator<PretrainEvent, void, undefined>;
   /** Steps done. */
   #step: number;
-  #state: "fresh" | "running" | "ended" = "fresh";
   #cloner: Cloner | undefined;
-  /** What was learned, once the run has ended; before it began, where it starts from. */
-  #atRest: ClonerState;
-  #failure: Error | undefined;
-  /** The last call: events, policies and states are given one after the other. */
-  #last: Promise<unknown> = Promise.resolve();
+  /** What was learned when the run last stood still. */
+  #learned: ClonerState;
 
   constructor(device: Device, plan: Plan) {
+    super("policy");
     this.#device = device;
     this.#plan = plan;
     this.#step = plan.start.step;
-    this.#atRest = plan.start.state;
-    this.#events = this.#run();
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<PretrainEvent, void, undefined> {
-    return {
-      next: () => this.#inTurn(() => this.#events.next()),
-      return: () => this.#inTurn(async () => { await this.#end(); return this.#events.return(); }),
-    };
+    this.#learned = plan.start.state;
   }
 
   policy(): Promise<Policy> {
-    return this.#inTurn(async () => this.#policyOf(await this.#read()));
+    return this.ask(() => this.#policyOf(this.#learned));
   }
 
   save(): Promise<Uint8Array> {
-    return this.#inTurn(async () => encodeState(this.#plan, this.#step, await this.#read()));
+    return this.ask(() => encodeState(this.#plan, this.#step, this.#learned));
   }
 
-  close(): void {
-    if (this.#state !== "ended") this.#failure ??= new DifftuneError("CANCELLED", "The training was closed.", { hint: "Take its policy before." });
-    this.#free();
+  protected override async rest(): Promise<void> {
+    if (this.#cloner !== undefined) this.#learned = await this.#cloner.read();
   }
 
-  async *#run(): AsyncGenerator<PretrainEvent, void, undefined> {
-    try {
-      yield* this.#learn();
-      await this.#end();
-    } catch (error) {
-      // What the signal stopped is whole; what was closed or has failed is not.
-      const isWhole = this.#failure === undefined && error instanceof DifftuneError && error.code === "CANCELLED";
-      if (isWhole) await this.#end();
-      else if (error instanceof Error) this.#failure ??= error;
-      throw this.#failure ?? error;
-    } finally {
-      this.#free();
-    }
+  protected override free(): void {
+    this.#cloner?.close();
+    this.#cloner = undefined;
   }
 
-  async *#learn(): AsyncGenerator<PretrainEvent, void, undefined> {
+  protected override async *work(): AsyncGenerator<PretrainEvent, void, undefined> {
     const { options, policy, training, validation, steps, start } = this.#plan;
     const { epochs, seed, batchSize, weightDecay, maxGradientNorm, entropyWeight, emaDecay, signal, reportEvery } = options;
     if (this.#step >= steps) return;
-    this.#state = "running";
     const data = { training: training.materialise(policy.normaliser), validation: validation?.materialise(policy.normaliser) };
     const cloner = await Cloner.create(this.#device, policy.model, data, start.state, {
       seed, batchSize, weightDecay, maxGradientNorm, entropyWeight, lossSlots: Math.min(reportEvery, steps, mostLossSlots),
@@ -188,7 +165,7 @@ class Pretraining implements Training<PretrainEvent> {
     let shuffled: number | undefined;
 
     while (this.#step < steps) {
-      if (this.#failure !== undefined) throw this.#failure;
+      this.checkFailure();
       if (signal?.aborted === true) {
         throw new DifftuneError("CANCELLED", `Training was stopped after step ${this.#step} of ${steps}.`, { cause: signal.reason });
       }
@@ -262,31 +239,6 @@ class Pretraining implements Training<PretrainEvent> {
       steps: String(this.#step),
       parameters: useEma ? "average" : "last",
     });
-  }
-
-  /** What was learned so far. */
-  async #read(): Promise<ClonerState> {
-    if (this.#failure !== undefined) throw this.#failure;
-    return this.#cloner === undefined ? this.#atRest : await this.#cloner.read();
-  }
-
-  /** Brings what was learned to the host, then frees the device. */
-  async #end(): Promise<void> {
-    if (this.#state === "ended") return;
-    this.#atRest = await this.#read();
-    this.#free();
-  }
-
-  #free(): void {
-    this.#state = "ended";
-    this.#cloner?.close();
-    this.#cloner = undefined;
-  }
-
-  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => undefined);
-    return result;
   }
 }
 

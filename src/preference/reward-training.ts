@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { DifftuneError } from "../core/errors.js";
 import { Breath } from "../core/breath.js";
+import { DrivenRun } from "../core/driven-run.js";
 import { finiteNumber, oneOf, parseOptions, positiveNumber, wholeNumber } from "../core/options.js";
 import type { Device } from "../engine/device.js";
 import { readFloats, readSafetensors, storeFloats, writeSafetensors } from "../io/safetensors.js";
@@ -129,76 +130,47 @@ interface RunState {
   readonly isOver: boolean;
 }
 
-class Run implements RewardTraining {
+class Run extends DrivenRun<RewardEvent> implements RewardTraining {
   readonly #device: Device;
   readonly #plan: Plan;
-  readonly #events: AsyncGenerator<RewardEvent, void, undefined>;
   #state: RunState;
   #learner: RewardLearner | undefined;
-  #phase: "fresh" | "running" | "ended" = "fresh";
-  #failure: Error | undefined;
-  /** The last call: events, models and states are given one after the other. */
-  #last: Promise<unknown> = Promise.resolve();
 
   constructor(device: Device, plan: Plan) {
+    super("model");
     this.#device = device;
     this.#plan = plan;
     this.#state = plan.start;
-    this.#events = this.#run();
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<RewardEvent, void, undefined> {
-    return {
-      next: () => this.#inTurn(() => this.#events.next()),
-      return: () => this.#inTurn(async () => { await this.#end(); return this.#events.return(); }),
-    };
   }
 
   model(): Promise<RewardModel> {
-    return this.#inTurn(async () => {
-      if (this.#failure !== undefined) throw this.#failure;
-      return new RewardModel(this.#plan.shape, this.#state.best.values);
-    });
+    return this.ask(() => new RewardModel(this.#plan.shape, this.#state.best.values));
   }
 
   save(): Promise<Uint8Array> {
-    return this.#inTurn(async () => {
-      await this.#takeState();
-      return encodeState(this.#plan, this.#state);
-    });
+    return this.ask(() => encodeState(this.#plan, this.#state));
   }
 
-  close(): void {
-    if (this.#phase !== "ended") this.#failure ??= new DifftuneError("CANCELLED", "The training was closed.", { hint: "Take its model before." });
-    this.#free();
+  protected override async rest(): Promise<void> {
+    if (this.#learner !== undefined) this.#state = { ...this.#state, learner: await this.#learner.read() };
   }
 
-  async *#run(): AsyncGenerator<RewardEvent, void, undefined> {
-    try {
-      yield* this.#learn();
-      await this.#end();
-    } catch (error) {
-      const isWhole = this.#failure === undefined && error instanceof DifftuneError && error.code === "CANCELLED";
-      if (isWhole) await this.#end();
-      else if (error instanceof Error) this.#failure ??= error;
-      throw this.#failure ?? error;
-    } finally {
-      this.#free();
-    }
+  protected override free(): void {
+    this.#learner?.close();
+    this.#learner = undefined;
   }
 
-  async *#learn(): AsyncGenerator<RewardEvent, void, undefined> {
+  protected override async *work(): AsyncGenerator<RewardEvent, void, undefined> {
     const { options, shape, pairs, horizon, start } = this.#plan;
     const { epochs, signal } = options;
     if (start.isOver || start.epoch >= epochs) return;
-    this.#phase = "running";
     const learner = await RewardLearner.create(this.#device, shape, { horizon, pairs: [...pairs.training, ...pairs.validation], trainingCount: pairs.training.length }, start.learner, options);
     this.#learner = learner;
     const breath = new Breath();
     let seconds = 0;
     let resumedAt = performance.now();
     while (!this.#state.isOver && this.#state.epoch < epochs) {
-      if (this.#failure !== undefined) throw this.#failure;
+      this.checkFailure();
       if (signal?.aborted === true) {
         throw new DifftuneError("CANCELLED", `Training was stopped after epoch ${this.#state.epoch} of ${epochs}.`, { cause: signal.reason });
       }
@@ -214,30 +186,6 @@ class Run implements RewardTraining {
       yield Object.freeze({ ...event, seconds });
       resumedAt = performance.now();
     }
-  }
-
-  /** Brings the optimiser's state to the host. */
-  async #takeState(): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#learner !== undefined) this.#state = { ...this.#state, learner: await this.#learner.read() };
-  }
-
-  async #end(): Promise<void> {
-    if (this.#phase === "ended") return;
-    await this.#takeState();
-    this.#free();
-  }
-
-  #free(): void {
-    this.#phase = "ended";
-    this.#learner?.close();
-    this.#learner = undefined;
-  }
-
-  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => undefined);
-    return result;
   }
 }
 
