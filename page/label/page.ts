@@ -164,6 +164,7 @@ function showReward({ reward, training, labelled }: LabelState): void {
   map.hidden = reward?.map === undefined;
   part("map-none", HTMLElement).hidden = !map.hidden;
   if (reward !== undefined && reward.map === undefined) text("map-none", "These features have no map.");
+  else text("map-none", training === undefined ? "The map appears after 16 labels." : "The map appears when this is learned.");
   if (reward?.map !== undefined && map.getAttribute("src") !== reward.map) {
     map.src = reward.map;
     map.alt = `Heat map of the reward learned from ${reward.labels} labels, over the workspace`;

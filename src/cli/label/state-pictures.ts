@@ -4,7 +4,7 @@ import { drawAvoid } from "../../envs/drawing/avoid.js";
 import { divergingColour } from "../../envs/drawing/heat-map.js";
 import { drawPushT, type PushTPose } from "../../envs/drawing/pusht.js";
 import type { Image } from "../../envs/environment.js";
-import { pushtScene } from "../../envs/pusht-scene.js";
+import { placeShape, pushtScene } from "../../envs/pusht-scene.js";
 import type { EnvironmentName } from "../../envs/registry.js";
 import type { RewardMap } from "../../preference/reward-model.js";
 
@@ -66,15 +66,58 @@ export function statePainter(environment: EnvironmentName, columns: readonly str
       },
     };
   }
-  const names = ["agentX", "agentY", "blockX", "blockY", "blockAngle"] as const satisfies readonly (keyof PushTPose)[];
-  const pose = places(names);
+  const agent = places(["agentX", "agentY"]);
+  const poseOf = blockReader(columns, places);
   return {
     describe,
-    paint: (states, at) => drawPushT({
-      pose: Object.fromEntries(names.map((name, index) => [name, states[at * width + pose[index]!]!])) as unknown as PushTPose,
-      ...(states.length > width ? { paths: [way(states, pose)] } : {}),
-    }, side),
+    paint: (states, at) => {
+      const row = states.subarray(at * width, (at + 1) * width);
+      const [agentX, agentY] = agent.map((place) => row[place]!) as [number, number];
+      return drawPushT({ pose: { agentX, agentY, ...poseOf(row) }, ...(states.length > width ? { paths: [way(states, agent)] } : {}) }, side);
+    },
   };
+}
+
+/** The second and third of the nine keypoints of Push-T, at the ends of the bar, in the axes of the T. */
+const barEnds = [[-60.98347236447147, -1.1867297607997276], [60.91275557727772, -1.3933642242328201]] as const;
+
+/** Reads where the T stands from any of the observations of Push-T: its pose, its keypoints or its corners. */
+function blockReader(columns: readonly string[], places: (names: readonly string[]) => readonly number[]): (row: Float32Array) => Omit<PushTPose, "agentX" | "agentY"> {
+  const pointsOf = (prefix: string, indices: readonly number[]): readonly number[] => places(indices.flatMap((index) => [`${prefix}${index}X`, `${prefix}${index}Y`]));
+  /** The pose that takes the local points `a` and `b` to the world's `p` and `q`. */
+  const fit = (a: Point, b: Point, p: Point, q: Point): Omit<PushTPose, "agentX" | "agentY"> => {
+    const blockAngle = Math.atan2(q[1] - p[1], q[0] - p[0]) - Math.atan2(b[1] - a[1], b[0] - a[0]);
+    const [turnedX, turnedY] = placeShape(a, 0, 0, blockAngle) as unknown as Point;
+    return { blockX: p[0] - turnedX, blockY: p[1] - turnedY, blockAngle };
+  };
+  if (columns.includes("keypoint0X")) {
+    const ends = pointsOf("keypoint", [1, 2]);
+    return (row) => {
+      const [x0, y0, x1, y1] = ends.map((place) => row[place]!) as [number, number, number, number];
+      return fit(...barEnds, [x0, y0], [x1, y1]);
+    };
+  }
+  if (columns.includes("corner0X")) {
+    // The four corners of the bar, then those of the stem, in whatever order: their middles are enough.
+    const corners = [pointsOf("corner", [0, 1, 2, 3]), pointsOf("corner", [4, 5, 6, 7])] as const;
+    return (row) => {
+      const [bar, stem] = corners.map((part) => middleOf(part.map((place) => row[place]!))) as [Point, Point];
+      return fit(middleOf(pushtScene.bar), middleOf(pushtScene.stem), bar, stem);
+    };
+  }
+  const pose = places(["blockX", "blockY", "blockAngle"]);
+  return (row) => {
+    const [blockX, blockY, blockAngle] = pose.map((place) => row[place]!) as [number, number, number];
+    return { blockX, blockY, blockAngle };
+  };
+}
+
+type Point = readonly [x: number, y: number];
+
+/** The mean of points x, y, x, y, ... */
+function middleOf(points: readonly number[]): Point {
+  const mean = (axis: 0 | 1): number => points.reduce((sum, value, at) => (at % 2 === axis ? sum + value : sum), 0) / (points.length / 2);
+  return [mean(0), mean(1)];
 }
 
 /**
