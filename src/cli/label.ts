@@ -6,12 +6,11 @@ import { createDevice } from "../engine/create-device.js";
 import { exitCodes, type Command } from "./command.js";
 import { environmentName } from "./environment-section.js";
 import { actingOptions, placeSection } from "./eval.js";
-import { makeFolder } from "./files.js";
 import { Interruption } from "./interruption.js";
 import { LabelPage } from "./label/label-page.js";
 import { LabelSession, rewardName } from "./label/label-session.js";
-import { areaOf, learningOf, learningOptions, openPool, rolloutOptions, segmentsOf } from "./label/sources.js";
-import { workspaceOf } from "./label/state-pictures.js";
+import { areaOf, keepPool, learningOf, learningOptions, openPool, rolloutOptions, segmentsOf } from "./label/sources.js";
+import { statePainter, workspaceOf } from "./label/state-pictures.js";
 import { TerminalAnnotator } from "./label/terminal-annotator.js";
 import { pathOption } from "./options.js";
 import { isQuietChild, runQuietly } from "./quiet-child.js";
@@ -66,7 +65,6 @@ export const labelCommand: Command = {
     const reporter = new Reporter(false);
     using interruption = new Interruption();
     const { signal } = interruption;
-    await makeFolder(own.out);
     using device = await createDevice({ engine: own.engine });
     let dataset: Dataset;
     try {
@@ -79,18 +77,21 @@ export const labelCommand: Command = {
     const features = own.features ?? workspaceOf(environment).features;
     const pool = await segmentsOf(dataset, features, own.segment);
     const area = await areaOf(environment, features);
+    // Refuses what cannot be shown before anything is written.
+    const painter = statePainter(environment, pool.columns.states);
     let page: LabelPage | undefined;
     const session = await LabelSession.open({
       folder: own.out, pool, target: own.pairs, strategy: own.query, seed: own.seed, device, area,
       training: learningOf(learning, pool, area), changed: () => page?.changed(),
     });
     try {
+      await keepPool(own.out, dataset);
       if (own.terminal) {
-        await new TerminalAnnotator(session, environment, { input: process.stdin, print: printLine }).run(signal);
+        await new TerminalAnnotator(session, painter, { input: process.stdin, print: printLine }).run(signal);
         // As long as it may be typed into, the process would wait.
         process.stdin.destroy();
       } else {
-        page = await LabelPage.serve(session, environment, own.port);
+        page = await LabelPage.serve(session, painter, own.port);
         printLine(`Label at ${page.address} (to this machine alone). Ctrl-C ends it; every answer is kept at once.`);
         await untilAborted(signal);
       }

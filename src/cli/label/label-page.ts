@@ -2,14 +2,13 @@ import { randomBytes } from "node:crypto";
 import * as v from "valibot";
 import { encodePng } from "../../envs/drawing/encode.js";
 import type { Image } from "../../envs/environment.js";
-import type { EnvironmentName } from "../../envs/registry.js";
 import { labelPage } from "../../generated/label-page.js";
 import type { Answer } from "../../preference/annotators.js";
 import type { Question } from "../../preference/labelling.js";
 import type { LabelSession } from "./label-session.js";
 import { LocalServer, refuse, replyJson, type LocalSite, type Reply } from "./local-server.js";
 import { routes, tokenHeader, type AnswerMessage, type LabelState, type ShownSegment } from "./protocol.js";
-import { paintMap, statePainter, workspaceOf, type StatePainter } from "./state-pictures.js";
+import { paintMap, workspaceOf, type StatePainter } from "./state-pictures.js";
 
 const answers = { left: 0, right: 1, tie: -1, skip: "skip" } as const satisfies Readonly<Record<AnswerMessage["answer"], Answer>>;
 const answerSchema = v.strictObject({ key: v.pipe(v.string(), v.maxLength(100)), answer: v.picklist(["left", "right", "tie", "skip"]) });
@@ -27,7 +26,6 @@ export class LabelPage implements LocalSite {
   readonly events = routes.events;
   readonly tokenHeader = tokenHeader;
   readonly #session: LabelSession;
-  readonly #environment: EnvironmentName;
   readonly #painter: StatePainter;
   /** Pictures and states of one session never stand for those of another, whatever a browser keeps. */
   readonly #name = randomBytes(6).toString("hex");
@@ -39,15 +37,14 @@ export class LabelPage implements LocalSite {
   #failure: string | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(session: LabelSession, environment: EnvironmentName) {
+  private constructor(session: LabelSession, painter: StatePainter) {
     this.#session = session;
-    this.#environment = environment;
-    this.#painter = statePainter(environment, session.pool.columns.states);
+    this.#painter = painter;
   }
 
   /** Serves the page of a session on a port of the loopback interface, 0 for any that is free. */
-  static async serve(session: LabelSession, environment: EnvironmentName, port: number): Promise<LabelPage> {
-    const page = new LabelPage(session, environment);
+  static async serve(session: LabelSession, painter: StatePainter, port: number): Promise<LabelPage> {
+    const page = new LabelPage(session, painter);
     await page.#choose();
     page.#server = await LocalServer.listen(page, port);
     return page;
@@ -128,7 +125,7 @@ export class LabelPage implements LocalSite {
     const notice = this.#failure ?? reward.failure;
     const { left, right, key } = this.#question ?? {};
     return {
-      session: this.#name, version: ++this.#version, token: this.#server?.token ?? "", environment: this.#environment, folder,
+      session: this.#name, version: ++this.#version, token: this.#server?.token ?? "", environment: this.#painter.environment, folder,
       ...(key === undefined || left === undefined || right === undefined ? {} : { question: { key, left: this.#shown(left), right: this.#shown(right) } }),
       ...(end === undefined ? {} : { end }),
       labelled, target, ties, skipped, repeats,
@@ -165,7 +162,7 @@ export class LabelPage implements LocalSite {
   #map(training: number): Promise<Uint8Array> | undefined {
     const { learned, history } = this.#session.reward;
     if (learned?.map === undefined || training !== history.length) return undefined;
-    const { axes } = workspaceOf(this.#environment);
+    const { axes } = workspaceOf(this.#painter.environment);
     return this.#keep(`map-${training}`, () => paintMap(learned.map!, this.#session.placesOf(axes)));
   }
 

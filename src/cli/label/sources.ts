@@ -49,20 +49,16 @@ export interface PoolOptions {
   readonly seed: number;
 }
 
-/** The states that are asked about: of a file, of the folder itself, or of a policy that acts now. */
+/** The states that are asked about: of a file, of the folder itself, or of a policy that acts now. Writes nothing, see {@link keepPool}. */
 export async function openPool(own: PoolOptions, options: CommandOptions, device: Device, reporter: Reporter, signal: AbortSignal): Promise<Dataset> {
   const kept = path.join(own.out, poolName);
-  const hasKept = await stat(kept).then(() => true, () => false);
-  const file = own.pool ?? (hasKept ? kept : undefined);
+  const file = own.pool ?? ((await isThere(kept)) ? kept : undefined);
   if (file !== undefined) {
     const bytes = await readBytes(file);
     try {
-      const dataset = Dataset.decode(bytes);
-      // The folder is whole by itself: it can be gone on with when the file is gone.
-      if (!hasKept) await writeAtomically(kept, bytes);
-      return dataset;
+      return Dataset.decode(bytes);
     } catch (cause) {
-      if (!(cause instanceof DifftuneError) || cause.code === "FILE") throw cause;
+      if (!(cause instanceof DifftuneError)) throw cause;
       throw new DifftuneError("FORMAT", `${file} cannot be used: ${cause.message}`, { path: file, cause });
     }
   }
@@ -71,15 +67,26 @@ export async function openPool(own: PoolOptions, options: CommandOptions, device
   const { seed } = own;
   const rollouts = options.read(rolloutOptions);
   const place = placeOf(policy, options, own.environment);
-  using env = await openEnvironment(device, policy, { ...place, options: { ...place.options, recordSteps: true } }, { count: Math.min(50, rollouts.episodes), seed });
+  using env = await openEnvironment(device, policy, place, { count: Math.min(50, rollouts.episodes), seed, recordSteps: true });
   const builder = new DatasetBuilder(sourceOf(env));
   for await (const { episodes, total } of builder.collect(recordRollouts(device, policy, env, { ...rollouts, seed, signal }), rollouts.episodes)) {
     reporter.progress(`rollouts: ${episodes} of ${total ?? episodes}`);
   }
   reporter.endProgress();
-  const dataset = builder.build();
-  await writeAtomically(kept, dataset.encode());
-  return dataset;
+  return builder.build();
+}
+
+/**
+ * Keeps the states in the folder of the labels, which so is whole by itself: it can be gone on with when policy and file are gone.
+ * Call it when the labels are held: of two that begin at once, the second must not put its states under the labels of the first.
+ */
+export async function keepPool(folder: string, dataset: Dataset): Promise<void> {
+  const kept = path.join(folder, poolName);
+  if (!(await isThere(kept))) await writeAtomically(kept, dataset.encode());
+}
+
+function isThere(file: string): Promise<boolean> {
+  return stat(file).then(() => true, () => false);
 }
 
 /** Segments of a pool with the reward features that are asked for. */

@@ -10,6 +10,7 @@ import type { RewardMap } from "../../preference/reward-model.js";
 
 /** Draws the states of one environment. */
 export interface StatePainter {
+  readonly environment: EnvironmentName;
   /** State `at` of a segment [H, S], with the way of the whole segment where it has several. */
   paint(states: Float32Array, at: number): Image;
   /** A segment in words, for those who do not see it. */
@@ -56,7 +57,7 @@ export function statePainter(environment: EnvironmentName, columns: readonly str
   if (environment.startsWith("avoid")) {
     const hand = places(["desiredX", "desiredY", "actualX", "actualY"]);
     return {
-      describe,
+      environment, describe,
       paint: (states, at) => {
         const [desiredX, desiredY, actualX, actualY] = hand.map((place) => states[at * width + place]!) as [number, number, number, number];
         const isClip = states.length > width;
@@ -69,7 +70,7 @@ export function statePainter(environment: EnvironmentName, columns: readonly str
   const agent = places(["agentX", "agentY"]);
   const poseOf = blockReader(columns, places);
   return {
-    describe,
+    environment, describe,
     paint: (states, at) => {
       const row = states.subarray(at * width, (at + 1) * width);
       const [agentX, agentY] = agent.map((place) => row[place]!) as [number, number];

@@ -1,12 +1,12 @@
 import path from "node:path";
 import { Canvas } from "../../envs/drawing/canvas.js";
 import { encodePng } from "../../envs/drawing/encode.js";
-import type { EnvironmentName } from "../../envs/registry.js";
+import type { Image } from "../../envs/environment.js";
 import type { Answer } from "../../preference/annotators.js";
 import type { Question } from "../../preference/labelling.js";
 import { writeAtomically } from "../files.js";
 import type { LabelSession } from "./label-session.js";
-import { statePainter } from "./state-pictures.js";
+import type { StatePainter } from "./state-pictures.js";
 
 /** What a key means. */
 type KeyMeaning = Answer | "undo" | "quit";
@@ -30,12 +30,12 @@ export interface Terminal {
 /** Labels in a terminal: both pictures side by side in a file, one key for an answer. */
 export class TerminalAnnotator {
   readonly #session: LabelSession;
-  readonly #environment: EnvironmentName;
+  readonly #painter: StatePainter;
   readonly #terminal: Terminal;
 
-  constructor(session: LabelSession, environment: EnvironmentName, terminal: Terminal) {
+  constructor(session: LabelSession, painter: StatePainter, terminal: Terminal) {
     this.#session = session;
-    this.#environment = environment;
+    this.#painter = painter;
     this.#terminal = terminal;
   }
 
@@ -76,9 +76,8 @@ export class TerminalAnnotator {
 
   #picture({ left, right }: Question): Promise<Uint8Array> {
     const { pool } = this.#session;
-    const painter = statePainter(this.#environment, pool.columns.states);
     // A clip is shown by its end, with the way to it.
-    const [first, second] = [left, right].map((segment) => painter.paint(pool.statesOf(segment), pool.horizon - 1)) as [ReturnType<typeof painter.paint>, ReturnType<typeof painter.paint>];
+    const [first, second] = [left, right].map((segment) => this.#painter.paint(pool.statesOf(segment), pool.horizon - 1)) as [Image, Image];
     const canvas = new Canvas(first.width + gap + second.width, first.height + band);
     for (const [image, at, words] of [[first, 0, "left, a"], [second, first.width + gap, "right, d"]] as const) {
       canvas.place(image, at, band);

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LabelPage } from "../../../src/cli/label/label-page.js";
 import { LabelSession, type LabelSessionOptions } from "../../../src/cli/label/label-session.js";
 import { routes, tokenHeader, type LabelState } from "../../../src/cli/label/protocol.js";
+import { statePainter } from "../../../src/cli/label/state-pictures.js";
 import { readPairFiles } from "../../../src/cli/pair-files.js";
 import { Segments } from "../../../src/preference/segments.js";
 import { deviceFor } from "../../kernels/harness.js";
@@ -15,6 +16,8 @@ import { twoRoutes } from "./two-routes.js";
 
 const dataset = twoRoutes(4);
 const pool = new Segments(dataset, { features: ["agentX"], feature: (states, row) => [states[5 * row]! / 256 - 1] });
+
+const painter = statePainter("pusht", pool.columns.states);
 
 let folder: string;
 let page: LabelPage;
@@ -28,7 +31,7 @@ async function optionsFor(place: string, more: Partial<LabelSessionOptions> = {}
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "difftune-label-"));
   session = await LabelSession.open(await optionsFor(folder));
-  page = await LabelPage.serve(session, "pusht", 0);
+  page = await LabelPage.serve(session, painter, 0);
   origin = page.address.slice(0, -1);
 });
 afterAll(async () => {
@@ -265,7 +268,7 @@ describe("a second one is refused:", () => {
   test("on the same port, and the first goes on", async () => {
     const other = await mkdtemp(path.join(tmpdir(), "difftune-label-"));
     const second = await LabelSession.open(await optionsFor(other));
-    await expect(LabelPage.serve(second, "pusht", Number(new URL(origin).port))).rejects.toMatchObject({ code: "OPTION", path: "port", message: expect.stringContaining("another program listens there") as string });
+    await expect(LabelPage.serve(second, painter, Number(new URL(origin).port))).rejects.toMatchObject({ code: "OPTION", path: "port", message: expect.stringContaining("another program listens there") as string });
     await second.close();
     expect((await ask("/")).status).toBe(200);
     await (await LabelSession.open(await optionsFor(other))).close();

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, readdir, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,10 @@ import { PNG } from "pngjs";
 import { beforeEach, describe, expect, test } from "vitest";
 import { LabelSession, type LabelSessionOptions } from "../../../src/cli/label/label-session.js";
 import { TerminalAnnotator } from "../../../src/cli/label/terminal-annotator.js";
+import { statePainter } from "../../../src/cli/label/state-pictures.js";
 import { readPairFiles } from "../../../src/cli/pair-files.js";
+import { Dataset } from "../../../src/data/dataset.js";
+import { Policy } from "../../../src/diffusion/policy.js";
 import { Segments } from "../../../src/preference/segments.js";
 import { expectBuilt } from "../../expect-built.js";
 import { deviceFor } from "../../kernels/harness.js";
@@ -32,7 +35,7 @@ async function press(session: LabelSession, keys: readonly string[], signal = ne
   async function* input(): AsyncGenerator<Buffer> {
     for (const key of keys) yield Buffer.from(key);
   }
-  await new TerminalAnnotator(session, "pusht", { input: input(), print: (line) => printed.push(line) }).run(signal);
+  await new TerminalAnnotator(session, statePainter("pusht", session.pool.columns.states), { input: input(), print: (line) => printed.push(line) }).run(signal);
   return printed;
 }
 
@@ -89,6 +92,26 @@ describe("the command", () => {
     expect((await readdir(path.join(folder, "labels"))).sort()).toEqual(["pairs.f32", "pairs.jsonl", "pool.safetensors", "queries.json", "question.png"]);
   });
 
+  test("asks about the beginnings of a policy's episodes, and keeps them", async () => {
+    await expectBuilt();
+    const policy = Policy.create({
+      observationNames: ["desiredX", "desiredY", "actualX", "actualY"], actionNames: ["incrementX", "incrementY"], horizon: 4,
+      statistics: { observations: { min: [0, 0, 0, 0], max: [1, 1, 1, 1] }, actions: { min: [-0.01, -0.01], max: [0.01, 0.01] } },
+      network: { kind: "diffusion-mlp", process: { denoisingSteps: 5 }, hidden: [16, 16, 16] },
+    }, 0).withMetadata({ environment: "avoid", environmentOptions: '{"physics":"planar","maxSteps":40}' });
+    await writeFile(path.join(folder, "policy.safetensors"), policy.encode());
+    const { code } = await difftune(words("--policy", folder, "--terminal", "--episodes", "60", "--steps", "9", "--pairs", "20"), { cwd: folder });
+    expect(code).toBe(0);
+    const pool = Dataset.decode(await readFile(path.join(folder, "labels/pool.safetensors")));
+    expect([pool.episodeCount, pool.stepCount, pool.source.environment]).toEqual([60, 540, "avoid"]);
+    expect((await readPairFiles(path.join(folder, "labels"))).columns).toEqual({
+      features: ["(desiredX - 0.5) / 0.3", "(desiredY - 0.1) / 0.4"], states: ["desiredX", "desiredY", "actualX", "actualY"],
+    });
+    // The policy may go: what is asked about stays.
+    await rm(path.join(folder, "policy.safetensors"));
+    expect((await difftune(words("--terminal"), { cwd: folder })).code).toBe(0);
+  });
+
   test("takes keys from a pipe, and ends by a key although the pipe stays open", async () => {
     await expectBuilt();
     const pool = path.join(folder, "pool.safetensors");
@@ -133,5 +156,7 @@ describe("the command", () => {
     const outcome = await difftune(words("--terminal", ...more), { cwd: folder });
     expect(outcome.errors).toMatch(message);
     expect(outcome.code).toBe(code);
+    // Nothing is begun that cannot be gone on with.
+    expect((await readdir(folder)).sort()).toEqual(["junk", "pool"]);
   });
 });
