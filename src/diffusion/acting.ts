@@ -100,11 +100,11 @@ export function recordNormalised(
   options: { readonly rows: number; readonly firstRow?: number },
 ): Launch<{ readonly dstOffset: "u32" }> {
   const { conditionWidth, normaliser } = policy;
-  return affineColumns(program, { ...buffers, map: mapOf(program, normaliser.observationMap, "observation") }, {
+  const map = { ...mapOf(program, normaliser.observationMap, "observation"), limit: normaliser.kind === "furniture" ? furnitureClamp : null };
+  return affineColumns(program, { ...buffers, map }, {
     rows: options.rows,
     columns: conditionWidth,
     dstOffset: (options.firstRow ?? 0) * conditionWidth,
-    limit: normaliser.kind === "furniture" ? furnitureClamp : null,
   });
 }
 

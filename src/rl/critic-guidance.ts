@@ -78,7 +78,7 @@ export function recordActionAscent(
       rate, betas: [0.9, 0.999], epsilon, weightDecay: 0, decoupled: false,
     });
     const held = step === steps ? tensors.improved : flat(`chunks after step ${step}`);
-    affineColumns(program, { src: action, dst: held, map: identity }, { rows, columns: width, limit: 1 });
+    affineColumns(program, { src: action, dst: held, map: { ...identity, limit: 1 } }, { rows, columns: width });
     action = held;
   }
 }

@@ -39,8 +39,11 @@ export function affineColumns(
   buffers: {
     readonly src: Tensor;
     readonly dst: Tensor;
-    /** Scale and shift [Q], column c taking those of c mod Q; left out, elements are copied as they are. */
-    readonly map?: { readonly scale: Tensor; readonly shift: Tensor } | undefined;
+    /**
+     * Scale and shift [Q], column c taking those of c mod Q, and the largest magnitude of what comes of it, null (default) being none.
+     * Left out, elements are copied as they are.
+     */
+    readonly map?: { readonly scale: Tensor; readonly shift: Tensor; readonly limit?: number | null } | undefined;
   },
   options: {
     readonly rows: number;
@@ -50,11 +53,9 @@ export function affineColumns(
     readonly srcStride?: number;
     readonly dstOffset?: number;
     readonly dstStride?: number;
-    /** Largest magnitude of a mapped element; null (default) is none. */
-    readonly limit?: number | null;
   },
 ): Launch<typeof affineColumnsSpec.params> {
-  const { rows, columns, srcOffset = 0, srcStride = columns, dstOffset = 0, dstStride = columns, limit = null } = options;
+  const { rows, columns, srcOffset = 0, srcStride = columns, dstOffset = 0, dstStride = columns } = options;
   const { src, dst, map } = buffers;
   return program.launch(
     affineColumnsSpec,
@@ -67,9 +68,9 @@ export function affineColumns(
       dstOffset,
       dstStride,
       hasMap: map === undefined ? 0 : 1,
-      limit: limit ?? noLimit,
+      limit: map?.limit ?? noLimit,
     },
-    { src, dst, ...map },
+    { src, dst, scale: map?.scale, shift: map?.shift },
   );
 }
 
