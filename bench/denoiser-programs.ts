@@ -1,3 +1,4 @@
+import { PhiloxStream } from "../src/core/philox.js";
 import { recordCloningLoss } from "../src/diffusion/cloning-loss.js";
 import { DiffusionProcess } from "../src/diffusion/process.js";
 import { recordSampling } from "../src/diffusion/sampling.js";
@@ -14,6 +15,12 @@ export interface Built {
   readonly program: Program;
   readonly gflop: number;
   readonly items: number;
+}
+
+/** The same normals for the same seed. */
+export function normals(length: number, seed: number): Float32Array {
+  const random = new PhiloxStream(seed, 0);
+  return Float32Array.from({ length }, () => random.normal());
 }
 
 /**

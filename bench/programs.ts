@@ -1,4 +1,3 @@
-import { PhiloxStream } from "../src/core/philox.js";
 import type { Device } from "../src/engine/device.js";
 import { DiffusionProcess } from "../src/diffusion/process.js";
 import type { Tensor } from "../src/engine/tensor.js";
@@ -7,7 +6,7 @@ import { createTrained, recordOptimiserStep } from "../src/nn/trained.js";
 import { createCritic } from "../src/nn/critic.js";
 import { createDiffusionMlp } from "../src/nn/diffusion-mlp.js";
 import { ppoUpdateStatistics, recordMinibatch, recordPpoLoss } from "../src/rl/ppo-update.js";
-import { benchPrograms, cloningProgram, samplingProgram, type Built } from "./denoiser-programs.js";
+import { benchPrograms, cloningProgram, normals, samplingProgram, type Built } from "./denoiser-programs.js";
 import type { Suite } from "./workload.js";
 
 /** Observation and action sizes of the tasks that the targets are stated for. */
@@ -79,11 +78,6 @@ async function advantages(device: Device): Promise<Built> {
     gae(recorder, buffers, { steps, envs, gamma: 0.99, lambda: 0.95, rewardScale: 1, truncation: "reference" });
   });
   return { program, gflop: 0, items: steps * envs };
-}
-
-function normals(length: number, seed: number): Float32Array {
-  const random = new PhiloxStream(seed, 0);
-  return Float32Array.from({ length }, () => random.normal());
 }
 
 const programs: Readonly<Record<string, (device: Device) => Promise<Built>>> = {

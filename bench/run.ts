@@ -14,6 +14,7 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   kernels: async () => (await import("./kernels.js")).kernelsSuite,
   programs: async () => (await import("./programs.js")).programsSuite,
   dppo: async () => (await import("./dppo.js")).dppoSuite,
+  fdpp: async () => (await import("./fdpp.js")).fdppSuite,
   unet: async () => (await import("./unet.js")).unetSuite,
   "unet-large": async () => (await import("./unet.js")).largeUnetSuite,
   envs: async () => (await import("./envs.js")).envsSuite,
