@@ -37,9 +37,10 @@ export const fdppSchema = v.strictObject({
     v.description("\"bandit\": a chunk is judged by the states that it reached itself. \"return\": by those after it as well, discounted by gamma."),
   ), "bandit"),
   baseline: v.optional(v.pipe(
-    oneOf(["batch", "value"]),
-    v.description("What the reward of a chunk is compared with where it is judged by itself: the mean of the rollout, or a critic's value of its state."),
+    oneOf(["batch", "value", "loo"]),
+    v.description("What the reward of a chunk is compared with where it is judged by itself: \"batch\" the mean of the rollout, \"value\" a critic's value of its state, \"loo\" the mean of other chunks drawn in the same state."),
   ), "batch"),
+  siblings: v.optional(v.pipe(wholeNumber(2, 64), v.description("With the baseline \"loo\": chunks drawn in the same state. Each is executed, all but the last are taken back.")), 4),
   tail: v.optional(v.pipe(
     oneOf(["none", "repeatLast"]),
     v.description("What stands for the states that a chunk did not reach because its episode had ended: nothing, or the last one reached."),
@@ -83,12 +84,14 @@ export function fdpp(device: Device, policy: Policy, environment: VectorEnvironm
 /** {@link fdpp} with scripted randomness. */
 export function startFdpp(device: Device, policy: Policy, environment: VectorEnvironment, options: FdppOptions, scripted: Scripted): OnPolicyTraining {
   const resolved = parseOptions(fdppSchema, options, "fdpp");
-  const { alpha, kl, klTarget, reduction, clip, targetKl, tail, reward } = resolved;
+  const { alpha, kl, klTarget, reduction, clip, targetKl, tail, reward, steps, baseline } = resolved;
   if (environment.stepObservations === undefined) {
     throw new DifftuneError("OPTION", `Environment "${environment.name}" does not keep the states that the steps of a chunk reach.`, {
       hint: "Make it with recordSteps: true.", path: "recordSteps",
     });
   }
+  const siblings = baseline === "loo" ? resolved.siblings : 1;
+  if (baseline === "loo") checkSiblings(environment, resolved);
   const acting = tunable(policy, resolved);
   invariant(acting.model.kind === "diffusion", "a process makes a diffusion policy");
   const { stepCount } = acting.model.process;
@@ -97,7 +100,7 @@ export function startFdpp(device: Device, policy: Policy, environment: VectorEnv
   const dims = rewardHorizon * actionSize;
   // The log-ratio of a mean is that of the sum, divided by dims; the divergence that is estimated from it by dims².
   const [klLimit, klScale] = reduction === "sum" ? [dims, 1] : [1 / dims, 1 / dims];
-  const learnsValues = resolved.advantage === "return" || resolved.baseline === "value";
+  const learnsValues = resolved.advantage === "return" || baseline === "value";
   return new OnPolicyTraining({
     name: "fdpp",
     device,
@@ -105,6 +108,7 @@ export function startFdpp(device: Device, policy: Policy, environment: VectorEnv
     environment,
     options: {
       ...resolved,
+      steps: steps * siblings,
       // A chunk that is judged by itself is an episode of one step.
       gamma: resolved.advantage === "return" ? resolved.gamma : 0,
       targetKl: targetKl === null ? null : targetKl * klLimit,
@@ -115,11 +119,12 @@ export function startFdpp(device: Device, policy: Policy, environment: VectorEnv
     resolved: { ...resolved, reward: markOf(reward) },
     batchSize: resolved.batchSize,
     tunedSteps: stepCount,
+    siblings,
     hasCritic: learnsValues,
     normalizedOver: "rollout",
     guide: async () => new PreferenceGuidance(
       await openStateReward(device, reward, environment.observationSpace.names),
-      { actionSteps: environment.actionSteps, steps: stepCount, tail, alpha, klTarget, klScale: kl === "none" ? 0 : klScale },
+      { actionSteps: environment.actionSteps, count: environment.count, siblings, steps: stepCount, tail, alpha, klTarget, klScale: kl === "none" ? 0 : klScale },
     ),
     objectiveOf: ({ model, rows, frozen }) => {
       invariant(model !== undefined, "a diffusion policy without a model");
@@ -137,6 +142,21 @@ export function startFdpp(device: Device, policy: Policy, environment: VectorEnv
       }, { rows, frozen, seed: resolved.seed });
     },
   }, scripted);
+}
+
+/** Refuses chunks in the same state where they mean nothing or cannot be. */
+function checkSiblings(environment: VectorEnvironment, { advantage, successThreshold }: v.InferOutput<typeof fdppSchema>): void {
+  if (environment.save === undefined || environment.restore === undefined) {
+    throw new DifftuneError("OPTION", `Environment "${environment.name}" cannot be saved: no two chunks can be tried in the same state.`, {
+      hint: "Environments of the package can; or take another baseline.", path: "baseline", got: "loo",
+    });
+  }
+  if (advantage === "return") {
+    throw new DifftuneError("OPTION", "The baseline \"loo\" judges a chunk by itself, advantage \"return\" by what follows it.", { hint: "Take one of them.", path: "baseline", got: "loo" });
+  }
+  if (successThreshold !== null) {
+    throw new DifftuneError("OPTION", "successThreshold counts by all chunks of an episode; with the baseline \"loo\" most of them are taken back.", { hint: "Leave it out: the environment counts.", path: "successThreshold", got: successThreshold });
+  }
 }
 
 /** The policy under the sampler of the run. One that was tuned before goes on, held to the base that it was tuned from. */
@@ -173,6 +193,10 @@ const mostChanges = 40;
 
 interface GuidanceOptions {
   readonly actionSteps: number;
+  /** E. */
+  readonly count: number;
+  /** Chunks in a row that were decided in the same state. */
+  readonly siblings: number;
   /** Denoising steps of a chain. */
   readonly steps: number;
   readonly tail: ChunkTail;
@@ -212,8 +236,8 @@ class PreferenceGuidance implements Guidance {
       byStep.set(scores.subarray(at, at + count), chunk * actionSteps);
       at += count;
     }
-    const rewards = Float32Array.from(chunkRewards(byStep, counts, { actionSteps, tail }));
-    return { rewards, metrics: { chunkReward: mean(rewards), ...(rewards.length > 1 ? { chunkRewardDeviation: standardDeviation(rewards) } : {}) } };
+    const rewards = chunkRewards(byStep, counts, { actionSteps, tail });
+    return { rewards: Float32Array.from(againstSiblings(rewards, this.#options)), metrics: { chunkReward: mean(rewards), ...(rewards.length > 1 ? { chunkRewardDeviation: standardDeviation(rewards) } : {}) } };
   }
 
   restrain(divergences: Float32Array): { readonly weight: number; readonly metrics: Partial<IterationEvent> } {
@@ -243,4 +267,16 @@ class PreferenceGuidance implements Guidance {
   close(): void {
     this.#reward.close();
   }
+}
+
+/** r - mean of the rewards of the other chunks in the same state; the rewards as they are where there are no others. */
+function againstSiblings(rewards: Float64Array, { count, siblings }: GuidanceOptions): Float64Array {
+  if (siblings === 1) return rewards;
+  const group = siblings * count;
+  return rewards.map((reward, at) => {
+    const first = Math.floor(at / group) * group + (at % count);
+    let sum = 0;
+    for (let sibling = 0; sibling < siblings; sibling++) sum += rewards[first + sibling * count]!;
+    return reward - (sum - reward) / (siblings - 1);
+  });
 }

@@ -97,6 +97,8 @@ export interface OnPolicyRecipe extends IterationRecipe {
   readonly objectiveOf: ObjectiveOf;
   /** Whether values are learned; default true. */
   readonly hasCritic?: boolean;
+  /** Chunks in a row that are decided in the same state; default 1. */
+  readonly siblings?: number;
   /** Whose moments normalise advantages; default those of each minibatch. */
   readonly normalizedOver?: "minibatch" | "rollout";
   /** Puts what the run is guided by on the device; left out, it learns from the rewards of the environment. */
@@ -153,13 +155,14 @@ export class OnPolicyTraining extends IteratedTraining<OpenLearner> {
   }
 
   protected async open(): Promise<OpenLearner> {
-    const { device, policy, environment, options, batchSize, tunedSteps, objectiveOf, guide, hasCritic = true, normalizedOver = "minibatch" } = this.#recipe;
+    const { device, policy, environment, options, batchSize, tunedSteps, objectiveOf, guide, siblings, hasCritic = true, normalizedOver = "minibatch" } = this.#recipe;
     const { resumed } = this;
     const setup: LearnerSetup = {
       device,
       policy: resumed?.policy ?? policy,
       environment,
       steps: options.steps,
+      siblings,
       tunedSteps,
       critic: hasCritic ? options.critic : undefined,
       advantage: {

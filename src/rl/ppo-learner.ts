@@ -19,7 +19,7 @@ import { createDraws, type Draws } from "./draws.js";
 import { checkFit } from "./fit.js";
 import type { MovableBatch, Objective } from "./objective.js";
 import type { PpoModel, Rollout } from "./ppo-update.js";
-import { RolloutCollector, type RolloutRecord } from "./rollout.js";
+import { RolloutCollector, type RolloutRecord, type RolloutSetup } from "./rollout.js";
 import { recordUpdateStep, type UpdateStep } from "./update-step.js";
 
 /** How rewards become advantages (spec 7, 8). */
@@ -42,6 +42,8 @@ export interface LearnerSetup {
   readonly environment: VectorEnvironment;
   /** N: chunks of a rollout. */
   readonly steps: number;
+  /** See {@link RolloutSetup.siblings}. */
+  readonly siblings?: RolloutSetup["siblings"] | undefined;
   /** K' of a diffusion policy; 0 for others. */
   readonly tunedSteps: number;
   /** Left out, the rewards of chunks are their advantages. */
@@ -208,7 +210,7 @@ export class PpoLearner {
       const made = await createDrawsFor({ noise, permutation });
       draws = made;
       collector = await RolloutCollector.create({
-        device, policy, environment, steps, tunedSteps, noise,
+        device, policy, environment, steps, siblings: setup.siblings ?? 1, tunedSteps, noise,
         values: frozen,
         tuned: isDiffusion ? actor.values : undefined,
         draw: (decision) => { made.act(decision); },

@@ -16,6 +16,11 @@ export interface RolloutSetup {
   readonly environment: VectorEnvironment;
   /** N: chunks executed in every environment. */
   readonly steps: number;
+  /**
+   * Chunks in a row that are decided in the same state, 1 by default: all of them but the last are executed, and taken back. N is a
+   * multiple of it, and the environment can be saved.
+   */
+  readonly siblings?: number;
   /** K' of a diffusion policy; 0 for others. */
   readonly tunedSteps: number;
   /** Parameters that act: the frozen ones, and those being trained. */
@@ -124,7 +129,7 @@ export class RolloutCollector {
   static async create(setup: RolloutSetup, isSplit?: boolean): Promise<RolloutCollector> {
     const collector = new RolloutCollector(setup);
     try {
-      await collector.#build(isSplit ?? (setup.device.info.engine === "webgpu" && setup.environment.count > 1));
+      await collector.#build(isSplit ?? (setup.device.info.engine === "webgpu" && setup.environment.count > 1 && (setup.siblings ?? 1) === 1));
       return collector;
     } catch (error) {
       collector.close();
@@ -208,7 +213,7 @@ export class RolloutCollector {
    * rollout; `resets` starts new episodes first, otherwise the running ones go on.
    */
   async collect(options: { readonly decision: number; readonly resets: boolean; readonly isDeterministic: boolean }): Promise<RolloutRecord> {
-    const { environment, steps, draw } = this.#setup;
+    const { environment, steps, siblings = 1, draw } = this.#setup;
     const { decision, resets, isDeterministic } = options;
     const E = environment.count;
     const { rewards, terminated, truncated, firsts, reached } = this.#record;
@@ -239,13 +244,16 @@ export class RolloutCollector {
       waiting[index] = this.#download(part);
       waiting[index].catch(() => undefined);
     };
+    let state = siblings > 1 ? environment.save?.() : undefined;
     for (const index of this.#parts.keys()) act(index, 0);
     for (let step = 0; step < steps; step++) {
+      const isLast = (step + 1) % siblings === 0;
       for (const [index, { from, to }] of this.#parts.entries()) {
         await waiting[index];
         await timed(() => (this.#parts.length === 1 ? environment.stepChunk(environment.actions) : environment.stepRows!(environment.actions, from, to)));
-        this.#keep(step, from, to, finished);
+        this.#keep(step, from, to, isLast ? finished : undefined);
         this.#keepSteps(step, from, to);
+        if (siblings > 1) state = await this.#takeBack(state, isLast);
         if (index === this.#parts.length - 1) this.#keepFinalObservations(step);
         if (step + 1 < steps) act(index, step + 1);
         else this.#upload(this.#parts[index]!);
@@ -292,7 +300,16 @@ export class RolloutCollector {
     environment.actions.set(await device.read(actions), from * width);
   }
 
-  #keep(step: number, from: number, to: number, finished: { episodes: number; successes: number; returns: number; lengths: number }): void {
+  /** After one of several chunks in the same state: back to it, or on from here. Gives the state that the next chunk is decided in. */
+  async #takeBack(state: Uint8Array | undefined, isLast: boolean): Promise<Uint8Array | undefined> {
+    const { environment } = this.#setup;
+    invariant(state !== undefined && environment.restore !== undefined, "chunks in the same state of an environment that cannot be saved");
+    if (isLast) return environment.save?.();
+    environment.restore(state);
+    return state;
+  }
+
+  #keep(step: number, from: number, to: number, finished: { episodes: number; successes: number; returns: number; lengths: number } | undefined): void {
     const { environment } = this.#setup;
     const E = environment.count;
     const { result } = environment;
@@ -310,7 +327,7 @@ export class RolloutCollector {
       truncated[place] = result.truncated[e]!;
       const isOver = result.terminated[e] !== 0 || result.truncated[e] !== 0;
       firsts[place + E] = isOver ? 1 : 0;
-      if (!isOver) continue;
+      if (!isOver || finished === undefined) continue;
       finished.episodes += 1;
       finished.returns += result.finished.values[e * columns + returns]!;
       finished.lengths += result.finished.values[e * columns + lengths]!;

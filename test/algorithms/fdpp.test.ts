@@ -104,6 +104,7 @@ describe.each(engines)("on %s", (engine) => {
   test.each([
     ["alpha adapted to a target", { klTarget: 1e-9 }],
     ["values as a baseline", { baseline: "value", resetEvery: "episode" }],
+    ["others in the same state as a baseline", { baseline: "loo", siblings: 2, resetEvery: "episode" }],
   ] as const)("a run that was stopped goes on to the same bits, with %s", async (_, more) => {
     const device = await deviceFor(engine);
     const options = { ...little, ...more };
@@ -199,6 +200,39 @@ describe("the loop", () => {
     expect(inspected).toBe(2);
   });
 
+  test("compares a chunk with others in the same state, and takes these back", async () => {
+    const device = await deviceFor("wasm");
+    const siblings = 3;
+    let raw: number[] = [];
+    const reward = (states: Float32Array): number[] => Array.from({ length: states.length / 4 }, (_, row) => 10 * states[4 * row + 2]! + states[4 * row + 3]!);
+    using env = await createAvoid(planar);
+    const events = await finish(startFdpp(device, avoidPolicy(), env, { ...little, reward, baseline: "loo", siblings, iterations: 2 }, {
+      inspect: async ({ rollout }, { reached }) => {
+        const states = await device.read(rollout.states);
+        const advantages = await device.read(rollout.advantages);
+        const width = states.length / (5 * siblings * 6);
+        const stateOf = (slot: number, e: number): number[] => [...states.subarray((slot * 6 + e) * width, (slot * 6 + e + 1) * width)];
+        raw = Array.from(reached!.counts, (steps, chunk) => reward(reached!.states.subarray(chunk * 16, chunk * 16 + 4 * steps)).reduce((sum, value) => sum + value, 0));
+        for (let slot = 0; slot < 5 * siblings; slot += siblings) {
+          for (let e = 0; e < 6; e++) {
+            const group = Array.from({ length: siblings }, (_, at) => raw[(slot + at) * 6 + e]!);
+            for (let at = 0; at < siblings; at++) {
+              expect(stateOf(slot + at, e)).toEqual(stateOf(slot, e));
+              const others = group.filter((_, other) => other !== at).reduce((sum, value) => sum + value, 0) / (siblings - 1);
+              expect(advantages[(slot + at) * 6 + e]).toBeCloseTo(group[at]! - others, 4);
+            }
+            expect(new Set(group).size).toBe(siblings);
+          }
+        }
+        // The last of the chunks is the one that counts: the next state is that which it led to.
+        expect(stateOf(siblings, 0)).not.toEqual(stateOf(0, 0));
+      },
+    }));
+    // Only episodes that were played to their end are told, whatever was tried on the way.
+    expect(events.map(({ episodes }) => episodes)).toEqual([6, 6]);
+    expect(events.at(-1)!.envSteps).toBe(2 * 6 * 5 * siblings * 4);
+  });
+
   test("learns from the learned reward, whatever the environment pays", async () => {
     const device = await deviceFor("wasm");
     using env = line(64);
@@ -279,6 +313,8 @@ describe("refused are", () => {
     ["no reward", { reward: undefined }, /"reward" is missing/],
     ["a reward that is none", { reward: "reward.safetensors" }, /reward model, the bytes of its file, or a function/],
     ["a negative alpha", { alpha: -1 }, /"alpha" is -1/],
+    ["siblings of returns", { baseline: "loo", advantage: "return" }, /judges a chunk by itself/],
+    ["siblings where episodes are counted by their chunks", { baseline: "loo", successThreshold: 1 }, /most of them are taken back/],
     ["no floor", { stdFloor: 0 }, /"stdFloor" is 0/],
     ["an unknown measure", { kl: "reverse" }, /"exact", "epsMse", "none"/],
     ["a misspelt option", { alhpa: 1 }, /Did you mean "alpha"/],
@@ -296,6 +332,12 @@ describe("refused are", () => {
     expect(() => fdpp(device, avoidPolicy(), env, little)).toThrow(expect.objectContaining({ code: "OPTION", hint: "Make it with recordSteps: true." }) as Error);
     using plain = line(4, false);
     expect(() => fdpp(device, linePolicy(), plain, little)).toThrow(/does not keep the states/);
+  });
+
+  test("chunks in the same state of environments that cannot be saved", async () => {
+    const device = await deviceFor("wasm");
+    using env = line(4);
+    expect(() => fdpp(device, linePolicy(), env, { ...little, baseline: "loo" })).toThrow(/"line" cannot be saved/);
   });
 
   test("policies without a chain, or of whose chain a part was tuned", async () => {

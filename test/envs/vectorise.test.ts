@@ -54,6 +54,19 @@ describe("vectorise", () => {
     expect(env.outcome(0)).toMatchObject({ success: true, reason: "success" });
   });
 
+  test("keeps the observation of every step where it is asked to", () => {
+    const env = vectorise(counter(3), { count: 2, observationSteps: 2, actionSteps: 4, recordSteps: true });
+    const first = env.reset([7, 8]);
+    const starts = [first.observations[0]!, first.observations[4]!] as const;
+    env.actions.set([1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5]);
+    env.stepChunk(env.actions);
+    const seen = env.stepObservations!;
+    // Three steps until the episode ends, not the observation of the next one.
+    expect([...seen.subarray(0, 6)]).toEqual([starts[0], 1, starts[0], 2, starts[0], 3]);
+    expect([...seen.subarray(8)]).toEqual([0.5, 1, 1.5, 2].flatMap((value) => [starts[1], value]));
+    expect(vectorise(counter(3)).stepObservations).toBeUndefined();
+  });
+
   test("truncation is not termination", () => {
     const env = vectorise(counter(100), { count: 1, maxSteps: 6, actionSteps: 4 });
     env.reset();
