@@ -33,7 +33,7 @@ export class LabelPage implements LocalSite {
   #server: LocalServer | undefined;
   #question: Question | undefined;
   #version = 0;
-  /** Why no question could be chosen. */
+  /** Why the last answer could not be kept, or no question be chosen. */
   #failure: string | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -90,7 +90,12 @@ export class LabelPage implements LocalSite {
       case routes.answer: {
         if (!v.is(answerSchema, message)) return refuse(400, "This is no answer.");
         // One that is not taken was for an earlier question: the page learns from the state which one is asked now.
-        if (await this.#session.answer(message.key, answers[message.answer])) await this.#choose();
+        try {
+          if (await this.#session.answer(message.key, answers[message.answer])) await this.#choose();
+        } catch (error) {
+          this.#failure = messageOf(error);
+          throw error;
+        }
         return replyJson(this.#state());
       }
       case routes.undo:
@@ -111,7 +116,7 @@ export class LabelPage implements LocalSite {
     this.#question = undefined;
     const chosen = this.#session.question().then(
       (question) => { [this.#question, this.#failure] = [question, undefined]; },
-      (error: unknown) => { this.#failure = error instanceof Error ? error.message : String(error); },
+      (error: unknown) => { this.#failure = messageOf(error); },
     );
     await Promise.race([chosen, new Promise((resolve) => { setTimeout(resolve, patienceMs); })]);
     void chosen.then(() => { this.changed(); });
@@ -173,4 +178,8 @@ export class LabelPage implements LocalSite {
       text: this.#painter.describe(this.#session.pool.statesOf(segment)),
     };
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

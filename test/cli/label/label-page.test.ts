@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, open as openFile, readFile, rm, writeFile, type FileHandle } from "node:fs/promises";
 import { request, type IncomingHttpHeaders } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { LabelPage } from "../../../src/cli/label/label-page.js";
 import { LabelSession, type LabelSessionOptions } from "../../../src/cli/label/label-session.js";
 import { routes, tokenHeader, type LabelState } from "../../../src/cli/label/protocol.js";
@@ -244,6 +244,22 @@ describe("answers", () => {
     expect(more.question).toBeDefined();
   });
 
+  test("that do not fit on the disk are not taken, and the page says why, until there is room", async () => {
+    const { question, labelled } = await stateNow();
+    const probe = await openFile(path.join(folder, "queries.json"));
+    const spy = vi.spyOn(Object.getPrototypeOf(probe) as FileHandle, "write").mockRejectedValueOnce(Object.assign(new Error("write"), { code: "ENOSPC" }));
+    await probe.close();
+    const refused = await say(routes.answer, { key: question!.key, answer: "left" });
+    expect([refused.status, refused.body.toString()]).toEqual([409, expect.stringContaining("the disk is full") as string]);
+    spy.mockRestore();
+    expect(await stateNow()).toMatchObject({ labelled, question, notice: expect.stringContaining("the disk is full") as string });
+    expect((await say(routes.answer, { key: question!.key, answer: "left" })).status).toBe(200);
+    const after = await stateNow();
+    expect([after.labelled, after.notice]).toEqual([labelled + 1, undefined]);
+    expect((await readPairFiles(folder)).pairs.filter(({ repeatOf }) => repeatOf === undefined)).toHaveLength(labelled + 1);
+    await say(routes.undo, {});
+  });
+
   test("another listener hears of everything, as a stream of events", async () => {
     const { hostname, port } = new URL(origin);
     const heard: LabelState[] = [];
@@ -308,6 +324,31 @@ describe("a session that cannot begin gives the folder back, unchanged:", () => 
       await again.close();
     }
   });
+});
+
+test("a reward that is right about held-out pairs ends the questions from 256 labels on, unless more are wanted", async () => {
+  const place = await mkdtemp(path.join(tmpdir(), "difftune-label-"));
+  // So many states that hardly any is shown twice: pairs that share one are never held out from each other.
+  const wide = new Segments(twoRoutes(60), { features: ["agentX"], feature: (states, row) => [states[5 * row]! / 256 - 1] });
+  const good = await LabelSession.open(await optionsFor(place, { pool: wide, target: 1000, training: { hidden: [16], epochs: 40, members: 1, rate: 0.02 } }));
+  const answerOne = async (): Promise<void> => {
+    const { key, left, right } = (await good.question())!;
+    await good.answer(key, wide.statesOf(right)[0]! > wide.statesOf(left)[0]! ? 1 : 0);
+  };
+  while (good.progress.labelled < 255) await answerOne();
+  expect(good.end).toBeUndefined();
+  await expect.poll(() => good.reward.isTraining, { timeout: 20_000 }).toBe(false);
+  good.train();
+  expect(good.reward.failure).toBeUndefined();
+  await expect.poll(() => good.reward.learned?.labels, { timeout: 20_000 }).toBe(255);
+  expect(good.reward.learned!.validationAccuracy).toBeGreaterThanOrEqual(0.97);
+  while (good.progress.labelled < 256) await answerOne();
+  expect(good.end).toBe("accuracy");
+  expect(await good.question()).toBeUndefined();
+  good.goOn();
+  await answerOne();
+  expect([good.progress.labelled, good.end]).toEqual([257, undefined]);
+  await good.close();
 });
 
 test.each(["disagreement", "entropy", "kcenter"] as const)("the rounds after the first are chosen by %s", async (strategy) => {
