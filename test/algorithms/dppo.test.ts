@@ -184,11 +184,11 @@ describe("the loop", () => {
     const policy = avoidPolicy();
     const rollouts: Record<string, number[]>[] = [];
     for (const isSplit of [false, true]) {
-      using env = await createAvoid({ ...planar, count: 7 });
+      using env = await createAvoid({ ...planar, count: 7, recordSteps: true });
       const values = device.tensor([policy.layout.length], { data: policy.values });
       const noise = createActingNoise(device, policy, env.count);
       const collector = await RolloutCollector.create({
-        device, policy, environment: env, steps: 6, tunedSteps: 3, values, tuned: values, noise, keepsFinalStates: true,
+        device, policy, environment: env, steps: 6, tunedSteps: 3, values, tuned: values, noise, keepsFinalStates: true, keepsSteps: true,
         draw: (decision) => { device.write(noise.normals, testNumbers(noise.normals.length, decision)); },
       }, isSplit);
       const record = await collector.collect({ decision: 0, resets: true, isDeterministic: false });
@@ -199,6 +199,8 @@ describe("the loop", () => {
         chains: [...await device.read(collector.chains)],
         last: [...await device.read(collector.lastStates)],
         final: [...await device.read(collector.finalStates!)],
+        reached: [...record.reached!.states],
+        counts: [...record.reached!.counts],
       });
       collector.close();
     }

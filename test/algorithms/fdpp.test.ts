@@ -3,6 +3,7 @@ import { fdpp, startFdpp, type FdppOptions } from "../../src/algorithms/fdpp.js"
 import { Policy } from "../../src/diffusion/policy.js";
 import { createDevice } from "../../src/engine/create-device.js";
 import { createAvoid } from "../../src/envs/avoid.js";
+import { createPushT } from "../../src/envs/pusht.js";
 import { createRewardNetworks, RewardModel, type RewardModelShape } from "../../src/preference/reward-model.js";
 import type { IterationEvent, Training } from "../../src/rl/training.js";
 import { decodeTrainingState } from "../../src/rl/training-state.js";
@@ -288,6 +289,25 @@ describe("the loop", () => {
     await expect(finish(fdpp(device, avoidPolicy(), env, { ...little, reward: modelOf(["nobody"]) }))).rejects.toMatchObject({ code: "OPTION" });
     expect(device.use).toMatchObject({ liveBuffers: before.liveBuffers, liveBytes: before.liveBytes });
     device.close();
+  });
+
+  test("tunes a U-Net whose chunks are longer than what is executed, by what is decided up to there", async () => {
+    const device = await deviceFor("wasm");
+    const range = { min: [0, 0, 0, 0, 0], max: [512, 512, 512, 512, 7] };
+    const policy = Policy.create({
+      observationNames: ["agentX", "agentY", "blockX", "blockY", "blockAngle"], actionNames: ["targetX", "targetY"],
+      observationSteps: 2, horizon: 8, actionSteps: 4, horizonStart: "oldest",
+      statistics: { observations: range, actions: { min: [0, 0], max: [512, 512] } },
+      network: { kind: "unet", channels: 8, multipliers: [1, 2], groups: 4, timeSize: 8, process: { denoisingSteps: 20 } },
+    }, 2);
+    using env = await createPushT({ count: 2, observationSteps: 2, actionSteps: 4, recordSteps: true });
+    const training = fdpp(device, policy, env, {
+      reward: modelOf(["agentX / 256 - 1", "agentY / 256 - 1"]), iterations: 2, steps: 3, epochs: 1, batchSize: 30, sampler: { kind: "ddim", stepCount: 5 }, rate: { max: 1e-3, min: 1e-3 },
+    });
+    const events = await finish(training);
+    expect(events[0]!.kl).toBe(0);
+    expect(events[1]!.kl).toBeGreaterThan(0);
+    expect((await training.policy()).tuned?.values).not.toEqual(policy.values);
   });
 
   test("goes on with a policy that it has tuned, held to the base of that", async () => {
