@@ -92,7 +92,7 @@ export function startFdpp(device: Device, policy: Policy, environment: VectorEnv
   }
   const siblings = baseline === "loo" ? resolved.siblings : 1;
   if (baseline === "loo") checkSiblings(environment, resolved);
-  const acting = tunable(policy, resolved);
+  const acting = underFdpp(policy, resolved);
   invariant(acting.model.kind === "diffusion", "a process makes a diffusion policy");
   const { stepCount } = acting.model.process;
   const { chunking, actionSize } = acting;
@@ -159,8 +159,11 @@ function checkSiblings(environment: VectorEnvironment, { advantage, successThres
   }
 }
 
-/** The policy under the sampler of the run. One that was tuned before goes on, held to the base that it was tuned from. */
-function tunable(policy: Policy, { sampler, stdFloor }: v.InferOutput<typeof fdppSchema>): Policy {
+/**
+ * A policy as {@link fdpp} has it act: under the sampler of the run, with its floor. What was tuned is compared with this, not with
+ * the policy under the sampler that it was made with. One that was tuned before goes on, held to the base that it was tuned from.
+ */
+export function underFdpp(policy: Policy, { sampler, stdFloor }: Pick<v.InferOutput<typeof fdppSchema>, "sampler" | "stdFloor">): Policy {
   if (policy.model.kind !== "diffusion") {
     throw new DifftuneError("OPTION", `fdpp tunes diffusion policies, not a ${policy.options.network.kind}.`, { path: "policy" });
   }

@@ -131,9 +131,9 @@ export function finetuneCommand(methods: readonly FinetuneMethod[]): Command {
           if (method.input && input) await run.saveInput(method.input.option, input.bytes);
         }
         const trial = { device, place, reporter, run };
-        const wanted = { episodes, seed: evaluationSeed, signal };
+        const wanted = { episodes, seed: evaluationSeed, signal, isDeterministic: method.comparedWith === undefined };
         const hasBefore = run.records.some(({ event, when }) => event === "evaluation" && when === "before");
-        const before = episodes > 0 && !hasBefore ? await evaluateIn({ ...trial, policy: initial, when: "before" }, wanted) : undefined;
+        const before = episodes > 0 && !hasBefore ? await evaluateIn({ ...trial, policy: method.comparedWith?.(initial, recipe) ?? initial, when: "before" }, wanted) : undefined;
         const pace = new Pace(checkpoint === undefined ? 0 : checkpoint.iteration + 1);
         const { policy, isInterrupted } = await runTraining({
           training, reader: reader(pace), run, reporter, interruption, checkpointSeconds,

@@ -4,11 +4,11 @@ import { dipo, dipoSchema } from "../algorithms/dipo.js";
 import { dppo, dppoSchema } from "../algorithms/dppo.js";
 import { dql, dqlSchema } from "../algorithms/dql.js";
 import { drwr, drwrSchema } from "../algorithms/drwr.js";
-import { fdpp, fdppSchema } from "../algorithms/fdpp.js";
+import { fdpp, fdppSchema, underFdpp } from "../algorithms/fdpp.js";
 import { idql, idqlSchema } from "../algorithms/idql.js";
 import { ppo, ppoSchema } from "../algorithms/ppo.js";
 import { qsm, qsmSchema } from "../algorithms/qsm.js";
-import type { OptionsSchema } from "../core/options.js";
+import { parseOptions, type OptionsSchema } from "../core/options.js";
 import type { Policy } from "../diffusion/policy.js";
 import type { Device } from "../engine/device.js";
 import type { VectorEnvironment } from "../envs/environment.js";
@@ -39,6 +39,11 @@ export interface FinetuneMethod {
   readonly input?: MethodInput;
   /** Whether it needs the state that every single step led to. */
   readonly recordsSteps?: boolean;
+  /**
+   * The policy that the tuned one is compared with, where both are to be evaluated as the method has them act, noise and all. Left
+   * out, the policy is evaluated as it was given, and both deterministically.
+   */
+  comparedWith?(policy: Policy, options: Readonly<Record<string, unknown>>): Policy;
   start(device: Device, policy: Policy, env: VectorEnvironment, options: Readonly<Record<string, unknown>> & MethodHost): Training<IterationEvent>;
 }
 
@@ -70,6 +75,7 @@ export const finetuneMethods: readonly FinetuneMethod[] = [
     }),
     input: { option: "reward", read: readReward },
     recordsSteps: true,
+    comparedWith: (policy, { sampler, stdFloor }) => underFdpp(policy, parseOptions(v.pick(fdppSchema, ["sampler", "stdFloor"]), { sampler, stdFloor }, "fdpp")),
   },
   method("ppo", "PPO on Gaussian and mixture policies", ppoSchema, ppo),
   method("drwr", "Baseline: cloning of own decisions, weighted by their returns", drwrSchema, drwr),

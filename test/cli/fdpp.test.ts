@@ -31,9 +31,10 @@ beforeEach(async () => {
 
 const finetune = (...words: string[]): Promise<Outcome> => difftune(["finetune", ...words], { cwd });
 const fresh = [
-  "--method", "fdpp", "--policy", "base.safetensors", "--engine", "wasm", "--evaluation-episodes", "0", "--environments", "3",
+  "--method", "fdpp", "--policy", "base.safetensors", "--engine", "wasm", "--evaluation-episodes", "3", "--environments", "3",
   "--steps", "3", "--iterations", "3", "--epochs", "2", "--batch-size", "40", "--env.max-steps", "12", "--out", "run",
 ];
+const iterationsOf = (events: readonly Record<string, unknown>[]): unknown[] => events.filter(({ event }) => event === "iteration").map(({ iteration }) => iteration);
 const logged = async (): Promise<Record<string, unknown>[]> => jsonLines(await readFile(path.join(cwd, "run/metrics.jsonl"), "utf8"));
 
 describe("difftune finetune --method fdpp", () => {
@@ -42,10 +43,14 @@ describe("difftune finetune --method fdpp", () => {
     expect({ code, errors: code === 0 ? "" : errors }).toEqual({ code: 0, errors: "" });
     expect(errors).toMatch(/learned reward -?\d+\.\d{3}, KL 0\.00 at alpha 0\.50/);
     const events = await logged();
-    expect(events.map(({ iteration }) => iteration)).toEqual([0, 1, 2]);
-    for (const event of events) {
+    expect(iterationsOf(events)).toEqual([0, 1, 2]);
+    for (const event of events.filter(({ event }) => event === "iteration")) {
       expect(event).toMatchObject({ alpha: 0.5, chunkReward: expect.any(Number) as number, kl: expect.any(Number) as number });
       expect(event.stepKl).toHaveLength(5);
+    }
+    // Both with the noise that the divergence is about: the paper's sampler.
+    for (const when of ["before", "after"]) {
+      expect(JSON.parse(await readFile(path.join(cwd, `run/evaluations/${when}.json`), "utf8"))).toMatchObject({ episodes: 3, isDeterministic: false });
     }
     expect(await readdir(path.join(cwd, "run/inputs"))).toEqual(["reward.safetensors"]);
     const tuned = Policy.decode(await readFile(path.join(cwd, "run/policy.safetensors")));
@@ -54,7 +59,7 @@ describe("difftune finetune --method fdpp", () => {
     await rm(path.join(cwd, "reward.safetensors"));
     const resumed = await finetune("--resume", "run", "--iterations", "5");
     expect({ code: resumed.code, errors: resumed.code === 0 ? "" : resumed.errors }).toEqual({ code: 0, errors: "" });
-    expect((await logged()).map(({ iteration }) => iteration)).toEqual([0, 1, 2, 3, 4]);
+    expect(iterationsOf(await logged())).toEqual([0, 1, 2, 3, 4]);
     const report = await difftune(["report", "run", "--out", "report.html"], { cwd });
     expect(report.code).toBe(0);
     const html = await readFile(path.join(cwd, "report.html"), "utf8");
