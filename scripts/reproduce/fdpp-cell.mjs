@@ -65,8 +65,9 @@ const observationKinds = { 5: "state", 18: "corners", 20: "keypoints" };
 
 /** Options of every environment that a policy acts in. */
 function placeOf(policy) {
-  const { observationNames, observationSteps, actionSteps } = policy.options;
-  return { observation: observationKinds[observationNames.length], observationSteps, actionSteps, maxSteps, successCoverage, recordSteps: true };
+  const { observationNames, actionNames, observationSteps, actionSteps } = policy.options;
+  const action = actionNames.includes("offsetX") ? "offset" : "target";
+  return { observation: observationKinds[observationNames.length], action, observationSteps, actionSteps, maxSteps, successCoverage, recordSteps: true };
 }
 
 /** Where and how the policy's own episodes began. */

@@ -16,6 +16,9 @@ export const defaultSettings = {
   batch: 5000,
   rate: 3e-5,
   clip: 0.01,
+  /** What the reward of a chunk is compared with, and whether chunks after it count. */
+  baseline: "batch",
+  advantage: "bandit",
   /** DDIM steps of a chain while fine-tuning and evaluating. */
   denoisingSteps: 50,
   episodes: 100,
@@ -52,7 +55,7 @@ export const alphaName = (alpha) => `alpha-${alpha}`;
  * `evaluate` (of the pre-trained policy), `finetune` (with its evaluations).
  */
 export function planOf(settings) {
-  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, clip, denoisingSteps, episodes, pairs, rollouts, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
+  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, episodes, pairs, rollouts, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
   const base = "policy";
   const [box, reward] = ["starts", "reward"];
   const cells = [
@@ -62,7 +65,7 @@ export function planOf(settings) {
     { id: reward, kind: "reward", base, needs: [box], denoisingSteps, pairs, rollouts },
     // Seed by seed, and those that the acceptance speaks of first.
     ...seeds.flatMap((seed) => inOrderOfInterest(alphas).map((alpha) => ({
-      id: `fdpp/${alphaName(alpha)}/seed-${seed}`, kind: "finetune", base, needs: [box, reward], alpha, seed, iterations, environments, chunks, epochs, batch, rate, clip, denoisingSteps, episodes,
+      id: `fdpp/${alphaName(alpha)}/seed-${seed}`, kind: "finetune", base, needs: [box, reward], alpha, seed, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, episodes,
     }))),
   ];
   return { cells: inOrder(cells), starts: box, reward, before: "before", policy: base };

@@ -1,6 +1,6 @@
 /** `npm run reproduce -- fdpp-pusht`: its settings, and what they make of them. */
 import { DifftuneError } from "../../dist/index.js";
-import { count, numbers, reproduce } from "./conduct.mjs";
+import { chosen, count, numbers, reproduce } from "./conduct.mjs";
 import { defaultSettings, planOf } from "./fdpp-cells.mjs";
 import { optionsOf } from "./fdpp-recipes.mjs";
 
@@ -29,6 +29,8 @@ function readSettings(given) {
     batch: whole("batch"),
     rate: positive("rate", given.rate) ?? defaultSettings.rate,
     clip: positive("clip", given.clip) ?? defaultSettings.clip,
+    baseline: chosen("baseline", given.baseline, ["batch", "value"], [defaultSettings.baseline])[0],
+    advantage: chosen("advantage", given.advantage, ["bandit", "return"], [defaultSettings.advantage])[0],
     denoisingSteps: whole("denoisingSteps", "denoising-steps"),
     episodes: whole("episodes"),
     pairs: whole("pairs"),

@@ -18,13 +18,14 @@ import { pretrainCommand } from "./pretrain.js";
 import { quickstartCommand } from "./quickstart.js";
 import { renderCommand } from "./render.js";
 import { reportCommand } from "./report-command.js";
+import { rewardCommand } from "./reward.js";
 import { flagsOf, gatherOptions, kebabCase, type SchemaFlag } from "./schema-arguments.js";
 import { printError, printLine } from "./terminal.js";
 import { renderCommandUsage, renderProgramUsage } from "./usage.js";
 
 const commands: readonly Command[] = [
   quickstartCommand((words) => runCommandLine(words)),
-  demos, convert, pretrainCommand, labelCommand, finetuneCommand(finetuneMethods), evalCommand, renderCommand, reportCommand, exportCommand, benchCommand, doctor,
+  demos, convert, pretrainCommand, labelCommand, rewardCommand, finetuneCommand(finetuneMethods), evalCommand, renderCommand, reportCommand, exportCommand, benchCommand, doctor,
 ];
 
 /** Runs one command and returns the exit code. Whatever is thrown becomes one message on the error stream. */
