@@ -21,7 +21,7 @@ import { environmentName } from "./environment-section.js";
 import { actingOptions, placeSection } from "./eval.js";
 import { makeFolder, readBytes, writeAtomically } from "./files.js";
 import { Interruption } from "./interruption.js";
-import type { MapArea } from "./label/live-reward.js";
+import { usualBatchSize, type MapArea } from "./label/live-reward.js";
 import { rewardName } from "./label/label-session.js";
 import { areaOf, learningOf, learningOptions, openPool, rolloutOptions, segmentsOf } from "./label/sources.js";
 import { workspaceOf } from "./label/state-pictures.js";
@@ -246,7 +246,8 @@ export const rewardCommand: Command = {
       const learning = { ...learningOf(chosen, pool, area), seed: own.seed, signal };
       const pairs = task === undefined ? stored!.pairs : await labelFolder(own, pool, task, { device, learning, reporter, signal });
       const split = splitPairs(pairs);
-      const { model: learned, last } = await learn(await openTraining(device, own.out, { features, ...split }, learning, reporter), own.out, reporter);
+      const recipe = { batchSize: usualBatchSize(pairs.length), ...learning };
+      const { model: learned, last } = await learn(await openTraining(device, own.out, { features, ...split }, recipe, reporter), own.out, reporter);
       const report = await judge(device, learned, pairs, split, last, task === undefined ? undefined : { pool, task });
       const { calibration, correlation } = report;
       const model = calibration === undefined ? learned : learned.with({ temperature: calibration.temperature });

@@ -51,6 +51,12 @@ export interface LiveRewardOptions {
 
 /** Gradient steps of an epoch, about, however many labels there are. */
 const epochSteps = 7;
+
+/** Labels of one gradient step where nothing is said: 16 to 128. */
+export function usualBatchSize(labels: number): number {
+  return Math.min(128, Math.max(16, 2 ** Math.round(Math.log2(labels / epochSteps))));
+}
+
 const seed = 0;
 
 /** Learns a reward from the labels so far, again and again, while more are given: one training at a time, in the background. */
@@ -123,7 +129,7 @@ export class LiveReward {
       const { names, training: recipe, area, file, changed } = this.#options;
       const split = splitPairs(pairs, { seed });
       const labels = split.training.length + split.validation.length;
-      const batchSize = recipe.batchSize ?? Math.min(128, Math.max(16, 2 ** Math.round(Math.log2(labels / epochSteps))));
+      const batchSize = recipe.batchSize ?? usualBatchSize(labels);
       const training = trainReward(this.#device, { features: names, ...split }, { ...recipe, batchSize, signal: this.#abort.signal });
       let last: RewardEvent | undefined;
       for await (const event of training) {
