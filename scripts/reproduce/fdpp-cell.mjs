@@ -21,8 +21,6 @@ const actingEnvironments = 50;
 const seeds = { pool: 2_000_000, held: 3_000_000, evaluation: 1_000_000, trial: 4_000_000 };
 /** Rollouts that a reward is held against. */
 const heldRollouts = 20;
-/** Smallest deviation of a denoising step, as fine-tuning has it. */
-const stdFloor = 0.05;
 
 const { maxSteps, successCoverage, earlySteps } = task;
 
@@ -57,7 +55,7 @@ async function runPretrain(cell, context) {
 
 /** The pre-trained policy with the sampler of the experiment. */
 async function frozenOf(cell, context) {
-  return (await policyOf(cell.base, context)).withProcess({ sampler: samplerOf(cell), minSamplingStd: stdFloor, minLogProbStd: stdFloor });
+  return (await policyOf(cell.base, context)).withProcess({ sampler: samplerOf(cell), minSamplingStd: cell.stdFloor, minLogProbStd: cell.stdFloor });
 }
 
 /** What a policy sees of Push-T, by how many numbers that are. */

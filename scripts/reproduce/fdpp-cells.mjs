@@ -21,6 +21,8 @@ export const defaultSettings = {
   advantage: "bandit",
   /** DDIM steps of a chain while fine-tuning and evaluating. */
   denoisingSteps: 50,
+  /** Smallest deviation of one of them, in half ranges of the demonstrated actions. */
+  stdFloor: 0.05,
   episodes: 100,
   /** Labelled pairs, and the rollouts that their states are drawn from. */
   pairs: 1024,
@@ -55,17 +57,17 @@ export const alphaName = (alpha) => `alpha-${alpha}`;
  * `evaluate` (of the pre-trained policy), `finetune` (with its evaluations).
  */
 export function planOf(settings) {
-  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, episodes, pairs, rollouts, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
+  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, stdFloor, episodes, pairs, rollouts, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
   const base = "policy";
   const [box, reward] = ["starts", "reward"];
   const cells = [
     { id: base, kind: "pretrain", ...(policy === undefined ? { demonstrations, epochs: pretrainEpochs, hidden } : { from: policy }) },
-    { id: box, kind: "calibrate", base, denoisingSteps, from: starts },
-    { id: "before", kind: "evaluate", base, needs: [box], denoisingSteps, episodes },
-    { id: reward, kind: "reward", base, needs: [box], denoisingSteps, pairs, rollouts },
+    { id: box, kind: "calibrate", base, denoisingSteps, stdFloor, from: starts },
+    { id: "before", kind: "evaluate", base, needs: [box], denoisingSteps, stdFloor, episodes },
+    { id: reward, kind: "reward", base, needs: [box], denoisingSteps, stdFloor, pairs, rollouts },
     // Seed by seed, and those that the acceptance speaks of first.
     ...seeds.flatMap((seed) => inOrderOfInterest(alphas).map((alpha) => ({
-      id: `fdpp/${alphaName(alpha)}/seed-${seed}`, kind: "finetune", base, needs: [box, reward], alpha, seed, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, episodes,
+      id: `fdpp/${alphaName(alpha)}/seed-${seed}`, kind: "finetune", base, needs: [box, reward], alpha, seed, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, stdFloor, episodes,
     }))),
   ];
   return { cells: inOrder(cells), starts: box, reward, before: "before", policy: base };

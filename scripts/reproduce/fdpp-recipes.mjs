@@ -30,8 +30,8 @@ export function samplerOf({ denoisingSteps }) {
 }
 
 function finetuneOptions(cell) {
-  const { alpha, seed, iterations, chunks, epochs, batch, rate, clip, baseline, advantage } = cell;
-  return { alpha, seed, iterations, steps: chunks, epochs, batchSize: batch, clip, baseline, advantage, rate: { max: rate, min: rate }, sampler: samplerOf(cell) };
+  const { alpha, seed, iterations, chunks, epochs, batch, rate, clip, baseline, advantage, stdFloor } = cell;
+  return { alpha, seed, iterations, steps: chunks, epochs, batchSize: batch, clip, baseline, advantage, stdFloor, rate: { max: rate, min: rate }, sampler: samplerOf(cell) };
 }
 
 /** The options that a cell is trained with; undefined where it only measures. */

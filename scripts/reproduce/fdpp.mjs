@@ -32,6 +32,7 @@ function readSettings(given) {
     baseline: chosen("baseline", given.baseline, ["batch", "value"], [defaultSettings.baseline])[0],
     advantage: chosen("advantage", given.advantage, ["bandit", "return"], [defaultSettings.advantage])[0],
     denoisingSteps: whole("denoisingSteps", "denoising-steps"),
+    stdFloor: positive("std-floor", given["std-floor"]) ?? defaultSettings.stdFloor,
     episodes: whole("episodes"),
     pairs: whole("pairs"),
     rollouts: whole("rollouts"),

@@ -3,6 +3,7 @@ import path from "node:path";
 import * as v from "valibot";
 import { DifftuneError } from "../core/errors.js";
 import { finiteNumber, oneOf, positiveNumber, wholeNumber } from "../core/options.js";
+import type { Dataset } from "../data/dataset.js";
 import { createDevice } from "../engine/create-device.js";
 import type { Device } from "../engine/device.js";
 import { encodePng } from "../envs/drawing/encode.js";
@@ -19,11 +20,11 @@ import { splitPairs, type SplitPairs } from "../preference/split-pairs.js";
 import { exitCodes, type Command } from "./command.js";
 import { environmentName } from "./environment-section.js";
 import { actingOptions, placeSection } from "./eval.js";
-import { makeFolder, readBytes, writeAtomically } from "./files.js";
+import { readBytes, writeAtomically } from "./files.js";
 import { Interruption } from "./interruption.js";
 import { usualBatchSize, type MapArea } from "./label/live-reward.js";
 import { rewardName } from "./label/label-session.js";
-import { areaOf, learningOf, learningOptions, openPool, rolloutOptions, segmentsOf } from "./label/sources.js";
+import { areaOf, keepPool, learningOf, learningOptions, openPool, rolloutOptions, segmentsOf } from "./label/sources.js";
 import { workspaceOf } from "./label/state-pictures.js";
 import { pathOption, sharedOptions } from "./options.js";
 import { PairFiles, readPairFiles } from "./pair-files.js";
@@ -57,11 +58,12 @@ const parts = { reward: rewardName, state: "reward-training.safetensors", report
 const checkpointMs = 5000;
 
 /** Labels pairs up to the wanted number; what the folder holds is gone on with. */
-async function labelFolder(own: v.InferOutput<typeof schema>, pool: Segments, task: PreferenceTask, { device, learning, reporter, signal }: {
+async function labelFolder(own: v.InferOutput<typeof schema>, dataset: Dataset, pool: Segments, task: PreferenceTask, { device, learning, reporter, signal }: {
   readonly device: Device; readonly learning: RewardOptions; readonly reporter: Reporter; readonly signal: AbortSignal;
 }): Promise<readonly PreferencePair[]> {
   const files = await PairFiles.open(own.out, pool.columns);
   try {
+    await keepPool(own.out, dataset);
     const { pairs: known } = files;
     const stranger = known.find(({ annotator }) => annotator !== task.name);
     if (stranger !== undefined) {
@@ -234,7 +236,6 @@ export const rewardCommand: Command = {
     using interruption = new Interruption();
     const { signal } = interruption;
     try {
-      await makeFolder(own.out);
       using device = await createDevice({ engine: own.engine });
       const dataset = await openPool(own, options, device, reporter, signal);
       const environment = environmentName(dataset.source.environment);
@@ -244,7 +245,7 @@ export const rewardCommand: Command = {
       const features = task?.features ?? stored!.columns.features;
       const [pool, area] = [await segmentsOf(dataset, features, stored?.pairs[0]?.horizon ?? own.segment), await areaOf(environment, features)];
       const learning = { ...learningOf(chosen, pool, area), seed: own.seed, signal };
-      const pairs = task === undefined ? stored!.pairs : await labelFolder(own, pool, task, { device, learning, reporter, signal });
+      const pairs = task === undefined ? stored!.pairs : await labelFolder(own, dataset, pool, task, { device, learning, reporter, signal });
       const split = splitPairs(pairs);
       const recipe = { batchSize: usualBatchSize(pairs.length), ...learning };
       const { model: learned, last } = await learn(await openTraining(device, own.out, { features, ...split }, recipe, reporter), own.out, reporter);

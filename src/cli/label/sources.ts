@@ -62,7 +62,7 @@ export async function openPool(own: PoolOptions, options: CommandOptions, device
       throw new DifftuneError("FORMAT", `${file} cannot be used: ${cause.message}`, { path: file, cause });
     }
   }
-  if (own.policy === undefined) throw new DifftuneError("OPTION", "label needs states to ask about.", { path: "policy", hint: "Give a policy by --policy, or a data set by --pool." });
+  if (own.policy === undefined) throw new DifftuneError("OPTION", "There are no states to ask about.", { path: "policy", hint: "Give a policy by --policy, or a data set by --pool." });
   const policy = await readPolicy(own.policy);
   const { seed } = own;
   const rollouts = options.read(rolloutOptions);
