@@ -28,7 +28,7 @@ const small = ["--engine", "wasm", "--pool", "pool.safetensors", "--reward.hidde
 const reward = (...words: readonly string[]) => difftune(["reward", ...small, ...words], { cwd });
 const labelsOf = async (folder: string) => (await readPairFiles(path.join(cwd, folder))).pairs.map(({ label, source, annotator }) => ({ label, source, annotator }));
 
-describe("difftune reward", { timeout: 60_000 }, () => {
+describe("difftune reward", { timeout: 180_000 }, () => {
   test("labels by a rule in a file, learns it, and says how far it can be believed", async () => {
     const { code, output } = await reward("--task", "left.json", "--pairs", "200", "--out", "left");
     expect(code).toBe(0);
@@ -70,7 +70,7 @@ describe("difftune reward", { timeout: 60_000 }, () => {
   });
 
   test("is stopped while it learns, and goes on to the same bits", async () => {
-    const words = ["--box", "330,300,470,440", "--pairs", "300", "--reward.epochs", "400"];
+    const words = ["--box", "330,300,470,440", "--pairs", "120", "--reward.epochs", "250"];
     expect((await reward(...words, "--out", "steady")).code).toBe(0);
     let isStopped = false;
     const stopped = await difftune(["reward", ...small, ...words, "--out", "stopped", "--json"], {
