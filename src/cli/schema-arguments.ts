@@ -155,7 +155,9 @@ function flagsOfChoice(path: readonly string[], alternatives: readonly unknown[]
   const names = [...new Set(alternatives.flatMap((option) => Object.keys(entriesOf(option) ?? {})))];
   return names.flatMap((name) => {
     const having = alternatives.filter((option) => entriesOf(option)?.[name] !== undefined);
-    const flags = flagsOfEntry([...path, name], having.map((option) => entriesOf(option)?.[name]), isRequired);
+    // Kinds that share a set of options share its flags.
+    const entries = [...new Set(having.map((option) => entriesOf(option)?.[name]))];
+    const flags = flagsOfEntry([...path, name], entries, isRequired);
     if (having.length === alternatives.length) return flags;
     return flags.map((flag) => ({ ...flag, isRequired: false, description: `${flag.description} (${having.map(kindOf).join(", ")})`.trimStart() }));
   });

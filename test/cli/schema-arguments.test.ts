@@ -45,6 +45,16 @@ describe("flags of a schema", () => {
     expect(flag("modes")).toMatchObject({ shape: "M1|M2|125|126,..." });
   });
 
+  test("that several kinds share as a set are told one by one", () => {
+    const process = v.strictObject({ steps: v.pipe(wholeNumber(1, 9), v.description("K.")) });
+    const shared = flagsOf(v.strictObject({
+      network: v.variant("kind", [
+        v.strictObject({ kind: v.literal("mlp"), process }), v.strictObject({ kind: v.literal("unet"), process }), v.strictObject({ kind: v.literal("gmm") }),
+      ]),
+    }));
+    expect(shared.map(({ name, description }) => [name, description])).toEqual([["network.kind", "Which kind; each has options of its own."], ["network.process.steps", "K. (mlp, unet)"]]);
+  });
+
   test("below a prefix", () => {
     expect(flagsOf(schema, "env")[0]).toMatchObject({ name: "env.iterations", path: ["env", "iterations"], variable: "DIFFTUNE_ENV_ITERATIONS" });
   });
