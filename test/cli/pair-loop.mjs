@@ -1,5 +1,5 @@
 /**
- * Labels pairs as fast as it can, every fifth answer an undo, and says after each that it is on the disk. The test of pair files
+ * Labels pairs as fast as it can, every fourth answer an undo, and says after each that it is on the disk. The test of pair files
  * kills it. Words: module of the pair files, folder.
  */
 const [, , pairFiles, folder] = process.argv;
@@ -8,7 +8,7 @@ const { PairFiles } = await import(pairFiles);
 const files = await PairFiles.open(folder, { features: ["x"], states: ["x", "y"] });
 process.stdout.write("open\n");
 for (let answer = 0; ; answer++) {
-  if (answer % 5 === 4) {
+  if (answer % 4 === 3) {
     const { id } = await files.undo();
     process.stdout.write(`-${id}\n`);
     continue;
