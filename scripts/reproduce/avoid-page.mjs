@@ -8,7 +8,7 @@ import { trajectoryPicture } from "../../dist/cli/report/trajectory-picture.js";
 import { mean, meanInterval, shareInterval } from "../../dist/index.js";
 import { methods, studies, usual, usualDemonstrations } from "./avoid-cells.mjs";
 import { optionsOf } from "./avoid-recipes.mjs";
-import { Figures, duration, interval, median, number, plural, readDone, share, table, thousands } from "./page.mjs";
+import { commandOf, Figures, duration, interval, median, number, plural, readDone, share, table, thousands } from "./page.mjs";
 
 /** Success that counts as solved, in the column of speed. */
 const solved = 0.9;
@@ -42,7 +42,7 @@ function opening(plan, settings, done, args) {
 
 This page is written by a command; nothing in it is typed by hand:
 
-    npm run reproduce -- avoid${args.length === 0 ? "" : ` ${args.filter((arg) => arg !== "--report").join(" ")}`}
+    ${commandOf("avoid", args)}
 
 It may be stopped and goes on where it was. ${plural(done.size, "cell")} of ${plan.cells.length} ${done.size === 1 ? "is" : "are"} done${missing === 0 ? "" : `; ${missing} are not, and leave gaps below`}.
 

@@ -8,7 +8,7 @@ import { trajectoryPicture } from "../../dist/cli/report/trajectory-picture.js";
 import { mean, meanInterval, shareInterval } from "../../dist/index.js";
 import { alphaName, calibration, task } from "./fdpp-cells.mjs";
 import { optionsOf } from "./fdpp-recipes.mjs";
-import { Figures, duration, interval, median, number, percent, plural, readDone, share, table } from "./page.mjs";
+import { commandOf, Figures, duration, interval, median, number, percent, plural, readDone, share, table } from "./page.mjs";
 
 /** What the paper reports of Push-T, before and after. */
 const published = { avoid: [0, 1], success: [0.98, 0.9], length: [58.2, 120.2] };
@@ -79,7 +79,7 @@ function opening({ plan, settings, done }, args) {
 
 This page is written by a command; nothing in it is typed by hand:
 
-    npm run reproduce -- fdpp-pusht${args.length === 0 ? "" : ` ${args.filter((arg) => arg !== "--report").join(" ")}`}
+    ${commandOf("fdpp-pusht", args)}
 
 It may be stopped and goes on where it was. ${plural(done.size, "cell")} of ${plan.cells.length} ${done.size === 1 ? "is" : "are"} done${missing === 0 ? "" : `; ${missing} are not, and leave gaps below: the same command runs them`}.
 
@@ -124,13 +124,10 @@ ${table(["claim", "measured", "holds"], rows)}${best === undefined ? "" : `
 The weight that these lines judge by is, of those that avoid the box, the one that keeps most of the task${best.stochastic.avoid.mean >= accepted.avoid ? "" : "; none of them does, so it is the one that avoids it most"}.`}`;
 }
 
-function calibrated({ place, before, figures }) {
+function calibrated({ place }) {
   if (place === undefined) return undefined;
   const { box, starts, reached, proved, good } = place;
   const isFirst = JSON.stringify(box) === JSON.stringify(calibration.firstBox);
-  const drawn = before === undefined ? "" : `\n\n${figures.show("before", "Ways of the pre-trained policy from the starts of the experiment", trajectoryPicture, {
-    title: "Pre-trained", subtitle: `${Math.min(shownWays, before.evaluations.stochastic.trajectories.length)} episodes`, environment: "pusht", forbiddenBox: box, trajectories: before.evaluations.stochastic.trajectories.slice(0, shownWays),
-  })}`;
   return `## The box and the starts
 
 The paper gives neither; they are found by a written procedure. From each of ${reached.candidates} candidate starts the pre-trained policy plays ${calibration.rollouts} episodes
@@ -141,7 +138,7 @@ succeed in at least ${percent(calibration.leastSuccess)}. The experiment draws o
 
 ${table(["start: agent x, y", "block x, y", "angle", "enters the box", "succeeds"], starts.states.map(([ax, ay, bx, by, angle], index) => [
     `${number(ax)}, ${number(ay)}`, `${number(bx)}, ${number(by)}`, number(angle, 2), percent(proved[index].entering), percent(proved[index].success),
-  ]))}${drawn}`;
+  ]))}`;
 }
 
 function rewardSection({ place, learned, figures }) {
@@ -214,7 +211,7 @@ function sweep({ place, before, alphas, figures }) {
   if (place === undefined || before === undefined || alphas.length === 0) return undefined;
   const start = measured([before]);
   const panels = [
-    picture(figures, "ways-before", "Pre-trained", before, place.box),
+    picture(figures, "behaviour-before", "Pre-trained", before, place.box),
     ...alphas.map(({ alpha, runs }) => picture(figures, `ways-${alphaName(alpha).replace(".", "-")}`, `alpha ${alpha}`, runs[0], place.box)),
   ];
   const categories = alphas.map(({ alpha }) => String(alpha));

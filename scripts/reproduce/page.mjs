@@ -40,6 +40,22 @@ export class Figures {
   }
 }
 
+/** Flags that say where things lie and how fast they run: whoever repeats the command has others. */
+const placeFlags = new Set(["--report", "--force", "--out", "--results", "--jobs", "--threads", "--engine"]);
+const switches = new Set(["--report", "--force"]);
+
+/** The command that a page is written by, as others can repeat it: files by their names alone. */
+export function commandOf(name, args) {
+  const words = [];
+  for (let at = 0; at < args.length; at++) {
+    const [flag] = args[at].split("=");
+    const value = args[at].includes("=") || switches.has(flag) || !flag.startsWith("--") ? undefined : args[at + 1];
+    if (value !== undefined) at += 1;
+    if (!placeFlags.has(flag)) words.push(args[at - (value === undefined ? 0 : 1)], ...(value === undefined ? [] : [path.basename(value)]));
+  }
+  return ["npm run reproduce --", name, ...words].join(" ");
+}
+
 // Numbers as people read them.
 export const percent = (share) => (share === undefined ? "–" : `${(100 * share).toFixed(0)} %`);
 export const share = ({ mean: value, low, high }) => `${percent(value)} (${(100 * low).toFixed(0)} to ${(100 * high).toFixed(0)})`;

@@ -8,6 +8,9 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { expectBuilt } from "../expect-built.js";
 import { defaultSettings, methods, planOf, studies, usual } from "../../scripts/reproduce/avoid-cells.mjs";
 import { needsOf } from "../../scripts/reproduce/cells.mjs";
+import { findBox, isPassable, stepsInside } from "../../scripts/reproduce/fdpp-box.mjs";
+import { defaultSettings as fdppSettings, planOf as planOfFdpp } from "../../scripts/reproduce/fdpp-cells.mjs";
+import { commandOf } from "../../scripts/reproduce/page.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 /** A cell in its part of the comparison. */
@@ -18,7 +21,8 @@ interface Member {
   readonly [setting: string]: unknown;
 }
 
-const run = (args: readonly string[]) => promisify(execFile)(process.execPath, ["scripts/reproduce.mjs", "avoid", ...args], { cwd: root });
+const runExperiment = (name: string, args: readonly string[]) => promisify(execFile)(process.execPath, ["scripts/reproduce.mjs", name, ...args], { cwd: root });
+const run = (args: readonly string[]) => runExperiment("avoid", args);
 
 describe("the cells of the comparison on Avoid", () => {
   const plan: { readonly cells: readonly Member[]; readonly comparison: readonly Member[]; readonly studies: Readonly<Record<string, readonly Member[]>> } = planOf(defaultSettings);
@@ -102,6 +106,83 @@ describe("npm run reproduce", { timeout: 300_000 }, () => {
       code: 1,
       stderr: expect.stringContaining("failed     pretrain/M1-gaussian") as string,
     });
+    await rm(folder, { recursive: true });
+  });
+});
+
+describe("the experiment on preferences", () => {
+  const plan: { readonly cells: readonly Member[] } = planOfFdpp(fdppSettings);
+
+  test("has a policy, a box, a reward, and seven weights with three seeds each, seed by seed", () => {
+    const ids = plan.cells.map(({ id }) => id);
+    expect(ids.slice(0, 7)).toEqual(["policy", "starts", "before", "reward", "fdpp/alpha-0.3/seed-1", "fdpp/alpha-0/seed-1", "fdpp/alpha-10/seed-1"]);
+    expect(ids).toHaveLength(4 + 7 * 3);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const [place, cell] of plan.cells.entries()) for (const id of needsOf(cell)) expect(ids.slice(0, place)).toContain(id);
+  });
+
+  /** Ways that run straight to the right through (x, 370), and a start that leaves room. */
+  const candidate = (y: number) => ({ start: [200, y, 120, 120, 0], rollouts: [0, 1].map((shift) => Array.from({ length: 60 }, (_, at) => [200 + 5 * at, y + shift]).flat()) });
+  const first = { x0: 330, y0: 300, x1: 470, y1: 440 };
+
+  test("takes the first box where three starts lead through it", () => {
+    const candidates = [350, 370, 390, 20].map(candidate);
+    expect(findBox(first, candidates, { steps: 40, least: 3 })).toEqual({ box: first, indices: [0, 1, 2], tried: 1 });
+    // It is reached after 26 steps.
+    expect(findBox(first, candidates, { steps: 20, least: 3 }).box).not.toEqual(first);
+  });
+
+  test("else takes the box that most starts lead through, the nearest of several", () => {
+    const { box, indices, tried } = findBox(first, [270, 285, 420, 20].map(candidate), { steps: 40, least: 3 });
+    expect(indices).toEqual([0, 1, 2]);
+    expect(tried).toBeGreaterThan(1000);
+    expect(box.y0).toBeLessThanOrEqual(270);
+    expect(box.y1).toBeGreaterThanOrEqual(420);
+    for (const side of [box.x1 - box.x0, box.y1 - box.y0]) expect(side >= 100 && side <= 160).toBe(true);
+  });
+
+  test("counts the steps inside of a box without the start, and knows where no way leads around", () => {
+    expect(stepsInside({ x0: 0, y0: 0, x1: 10, y1: 10 }, [5, 5, 5, 5, 20, 5, 10, 10], 200)).toBe(2);
+    expect(stepsInside({ x0: 0, y0: 0, x1: 10, y1: 10 }, [20, 5, 20, 5, 5, 5], 1)).toBe(0);
+    const start = [50, 50, 120, 120, 0];
+    expect(isPassable(first, start)).toBe(true);
+    expect(isPassable({ x0: 40, y0: 40, x1: 60, y1: 60 }, start)).toBe(false);
+    // The T's stem, and the goal's bar.
+    expect(isPassable({ x0: 130, y0: 235, x1: 140, y1: 245 }, start)).toBe(false);
+    expect(isPassable({ x0: 290, y0: 290, x1: 320, y1: 320 }, start)).toBe(false);
+  });
+
+  test("is told by a command that others can repeat", () => {
+    expect(commandOf("fdpp-pusht", ["--policy", "/somewhere/policy.safetensors", "--jobs", "2", "--report", "--alphas=0,0.3", "--out", "x", "--seeds", "1"])).toBe(
+      "npm run reproduce -- fdpp-pusht --policy policy.safetensors --alphas=0,0.3 --seeds 1",
+    );
+  });
+
+  test("runs every cell, writes the page, and runs nothing twice", { timeout: 300_000 }, async () => {
+    await expectBuilt();
+    const folder = await mkdtemp(path.join(tmpdir(), "difftune-reproduce-"));
+    await writeFile(path.join(folder, "starts.json"), '{"states":[[300,330,120,120,0],[300,380,120,120,0],[320,350,100,150,0],[310,340,120,120,1]]}');
+    const args = [
+      "--starts", path.join(folder, "starts.json"), "--alphas", "0,10", "--seeds", "1", "--iterations", "2", "--environments", "4", "--chunks", "2", "--epochs", "1", "--batch", "40",
+      "--denoising-steps", "5", "--std-floor", "0.2", "--baseline", "value", "--episodes", "6", "--pairs", "40", "--rollouts", "4", "--demonstrations", "3", "--pretrain-epochs", "2", "--hidden", "8,8,8",
+      "--engine", "wasm", "--threads", "1", "--out", path.join(folder, "cells"), "--results", path.join(folder, "results"),
+    ];
+    expect((await runExperiment("fdpp-pusht", args)).stderr).toContain("[6/6]");
+    const page = await readFile(path.join(folder, "results/fdpp-pusht.md"), "utf8");
+    for (const words of ["6 cells of 6 are done", "| alpha = 0 visibly loses the task |", "The learned reward (figure 3)", "Behaviour before and after (figure 4)", "Tables I and II", "| pre-trained |", "| 10 | 1 |", "While learning"]) {
+      expect(page).toContain(words);
+    }
+    expect(page).not.toMatch(/undefined|NaN|Infinity/);
+    expect(page).not.toContain(folder);
+    const files = [...page.matchAll(/\]\((fdpp-pusht\/[^)]+\.svg)\)/g)].map(([, file]) => file!);
+    expect(new Set(files).size).toBeGreaterThanOrEqual(11);
+    for (const file of files) expect(await readFile(path.join(folder, "results", file), "utf8")).toMatch(/^<svg /);
+    const { box, starts } = JSON.parse(await readFile(path.join(folder, "results/fdpp-pusht/starts.json"), "utf8")) as { box: Record<string, number>; starts: { states: number[][] } };
+    expect(box.x1! - box.x0!).toBeGreaterThanOrEqual(100);
+    expect(starts.states.length).toBeGreaterThan(0);
+    expect((await runExperiment("fdpp-pusht", args)).stderr).not.toContain("done in");
+    expect(await readFile(path.join(folder, "results/fdpp-pusht.md"), "utf8")).toBe(page);
+    await expect(runExperiment("fdpp-pusht", [...args, "--alphas", "-1"])).rejects.toMatchObject({ code: 2 });
     await rm(folder, { recursive: true });
   });
 });
