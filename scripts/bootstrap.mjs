@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 export const stampFile = path.join(root, "build/stamp");
 
-const sourceFolders = ["kernels", "assembly", "page", "src"];
+const sourceFolders = ["kernels", "assembly", "src"];
 const sourceFiles = ["scripts/build.mjs", "tsconfig.json", "package-lock.json"];
 const outputs = ["dist/index.js", "dist/cli/main.js"];
 

@@ -9,7 +9,7 @@
  *   wgsl      kernels/**.wgsl        -> src/generated/wgsl.ts            text by "room/name", comments stripped
  *   kernels   assembly/kernels       -> src/generated/kernels-wasm.ts    plain and relaxed SIMD builds of the program runner
  *   physics   assembly/envs          -> src/generated/physics-wasm.ts    the environments
- *   page      page/label             -> src/generated/label-page.ts      the labelling page, its script bundled
+ *   page      src/cli/label/page     -> src/generated/label-page.ts      the labelling page, its script bundled
  *   types     src                    -> dist
  */
 import { execFile } from "node:child_process";
@@ -122,7 +122,7 @@ async function buildPhysics() {
 
 /** The files of the labelling page as they are served; its script is bundled from TypeScript. */
 async function buildPage() {
-  const folder = path.join(root, "page/label");
+  const folder = path.join(root, "src/cli/label/page");
   const { build } = await import("vite");
   const [{ output }] = await build({
     configFile: false, logLevel: "error", root: folder,

@@ -1,4 +1,4 @@
-import { routes, tokenHeader, type AnswerMessage, type LabelState, type ShownQuestion, type ShownSegment } from "../../src/cli/label/protocol.js";
+import { routes, tokenHeader, type AnswerMessage, type LabelState, type ShownQuestion, type ShownSegment } from "../protocol.js";
 
 /** An element of the page by its id; the page and this file belong together. */
 function part<Kind extends Element>(id: string, kind: new () => Kind): Kind {
