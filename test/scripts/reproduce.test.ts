@@ -125,15 +125,18 @@ describe("the experiment on preferences", () => {
   const candidate = (y: number) => ({ start: [200, y, 120, 120, 0], rollouts: [0, 1].map((shift) => Array.from({ length: 60 }, (_, at) => [200 + 5 * at, y + shift]).flat()) });
   const first = { x0: 330, y0: 300, x1: 470, y1: 440 };
 
+  type Box = typeof first;
+  const find = (ys: readonly number[], steps: number) => findBox(first, ys.map(candidate), { steps, least: 3 }) as { readonly box: Box; readonly indices: readonly number[]; readonly tried: number };
+
   test("takes the first box where three starts lead through it", () => {
-    const candidates = [350, 370, 390, 20].map(candidate);
-    expect(findBox(first, candidates, { steps: 40, least: 3 })).toEqual({ box: first, indices: [0, 1, 2], tried: 1 });
+    const ys = [350, 370, 390, 20];
+    expect(find(ys, 40)).toEqual({ box: first, indices: [0, 1, 2], tried: 1 });
     // It is reached after 26 steps.
-    expect(findBox(first, candidates, { steps: 20, least: 3 }).box).not.toEqual(first);
+    expect(find(ys, 20).box).not.toEqual(first);
   });
 
   test("else takes the box that most starts lead through, the nearest of several", () => {
-    const { box, indices, tried } = findBox(first, [270, 285, 420, 20].map(candidate), { steps: 40, least: 3 });
+    const { box, indices, tried } = find([270, 285, 420, 20], 40);
     expect(indices).toEqual([0, 1, 2]);
     expect(tried).toBeGreaterThan(1000);
     expect(box.y0).toBeLessThanOrEqual(270);
