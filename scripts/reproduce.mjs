@@ -39,7 +39,7 @@ const experiments = {
   },
   "fdpp-pusht": {
     options: {
-      alphas: text, seeds: text, iterations: text, environments: text, chunks: text, epochs: text, batch: text, rate: text, clip: text, baseline: text, advantage: text, "denoising-steps": text, "std-floor": text,
+      alphas: text, seeds: text, iterations: text, environments: text, chunks: text, epochs: text, batch: text, rate: text, clip: text, baseline: text, advantage: text, "denoising-steps": text, "std-floor": text, "acting-floor": text,
       episodes: text, pairs: text, rollouts: text, policy: text, starts: text, demonstrations: text, "pretrain-epochs": text, hidden: text,
     },
     usage: `  --alphas 0,0.3,10      weights of the divergence; default 0, 0.03, 0.1, 0.3, 1, 3 and 10
@@ -54,7 +54,8 @@ const experiments = {
   --baseline batch       or value: a chunk's reward is compared with a critic's value of its state
   --advantage bandit     or return: chunks after it count too
   --denoising-steps 50   of a chain (DDIM, eta 1)
-  --std-floor 0.05       smallest deviation of one of them, in half ranges of the demonstrated actions
+  --std-floor 0.05       smallest deviation of one of them while learning, in half ranges of the demonstrated actions
+  --acting-floor 0.05    the same of the policies that are measured
   --episodes 100         of every evaluation
   --pairs 1024           labelled by script
   --rollouts 100         whose states are labelled

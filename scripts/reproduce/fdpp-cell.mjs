@@ -53,9 +53,14 @@ async function runPretrain(cell, context) {
   }
 }
 
-/** The pre-trained policy with the sampler of the experiment. */
+/** A policy with the sampler of the experiment. */
+function acting(policy, cell) {
+  return policy.withProcess({ sampler: samplerOf(cell), minSamplingStd: cell.actingFloor });
+}
+
+/** The pre-trained policy as it acts. */
 async function frozenOf(cell, context) {
-  return (await policyOf(cell.base, context)).withProcess({ sampler: samplerOf(cell), minSamplingStd: cell.stdFloor, minLogProbStd: cell.stdFloor });
+  return acting(await policyOf(cell.base, context), cell);
 }
 
 /** What a policy sees of Push-T, by how many numbers that are. */
@@ -274,7 +279,7 @@ async function runFinetune(cell, context) {
       const tuned = (await training.policy()).withMetadata({ command: context.command, cell: cell.id });
       training.close();
       await run.folder.savePolicy(tuned.encode());
-      const evaluations = await evaluateBothWays(tuned, cell, context);
+      const evaluations = await evaluateBothWays(acting(tuned, cell), cell, context);
       await run.folder.saveEvaluation("after", evaluations.stochastic);
       const curve = run.folder.records.filter(({ event }) => event === "iteration").map(shortened);
       return { options, curve, trainSeconds: curve.reduce((sum, { iterationSeconds }) => sum + iterationSeconds, 0), evaluations };

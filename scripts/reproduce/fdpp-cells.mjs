@@ -21,8 +21,9 @@ export const defaultSettings = {
   advantage: "bandit",
   /** DDIM steps of a chain while fine-tuning and evaluating. */
   denoisingSteps: 50,
-  /** Smallest deviation of one of them, in half ranges of the demonstrated actions. */
+  /** Smallest deviation of one of them while it learns, and while it acts, in half ranges of the demonstrated actions. */
   stdFloor: 0.05,
+  actingFloor: 0.05,
   episodes: 100,
   /** Labelled pairs, and the rollouts that their states are drawn from. */
   pairs: 1024,
@@ -57,17 +58,17 @@ export const alphaName = (alpha) => `alpha-${alpha}`;
  * `evaluate` (of the pre-trained policy), `finetune` (with its evaluations).
  */
 export function planOf(settings) {
-  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, stdFloor, episodes, pairs, rollouts, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
+  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, pairs, rollouts, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
   const base = "policy";
   const [box, reward] = ["starts", "reward"];
   const cells = [
     { id: base, kind: "pretrain", ...(policy === undefined ? { demonstrations, epochs: pretrainEpochs, hidden } : { from: policy }) },
-    { id: box, kind: "calibrate", base, denoisingSteps, stdFloor, from: starts },
-    { id: "before", kind: "evaluate", base, needs: [box], denoisingSteps, stdFloor, episodes },
-    { id: reward, kind: "reward", base, needs: [box], denoisingSteps, stdFloor, pairs, rollouts },
+    { id: box, kind: "calibrate", base, denoisingSteps, actingFloor, from: starts },
+    { id: "before", kind: "evaluate", base, needs: [box], denoisingSteps, actingFloor, episodes },
+    { id: reward, kind: "reward", base, needs: [box], denoisingSteps, actingFloor, pairs, rollouts },
     // Seed by seed, and those that the acceptance speaks of first.
     ...seeds.flatMap((seed) => inOrderOfInterest(alphas).map((alpha) => ({
-      id: `fdpp/${alphaName(alpha)}/seed-${seed}`, kind: "finetune", base, needs: [box, reward], alpha, seed, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, stdFloor, episodes,
+      id: `fdpp/${alphaName(alpha)}/seed-${seed}`, kind: "finetune", base, needs: [box, reward], alpha, seed, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes,
     }))),
   ];
   return { cells: inOrder(cells), starts: box, reward, before: "before", policy: base };

@@ -33,6 +33,7 @@ function readSettings(given) {
     advantage: chosen("advantage", given.advantage, ["bandit", "return"], [defaultSettings.advantage])[0],
     denoisingSteps: whole("denoisingSteps", "denoising-steps"),
     stdFloor: positive("std-floor", given["std-floor"]) ?? defaultSettings.stdFloor,
+    actingFloor: positive("acting-floor", given["acting-floor"]) ?? defaultSettings.actingFloor,
     episodes: whole("episodes"),
     pairs: whole("pairs"),
     rollouts: whole("rollouts"),
