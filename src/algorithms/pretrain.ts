@@ -8,7 +8,7 @@ import type { Dataset } from "../data/dataset.js";
 import { Cloner, firstClonerState, type ClonerState, type StepLosses } from "../diffusion/cloner.js";
 import { Policy, policyNetworkSchema, type PolicyNetwork } from "../diffusion/policy.js";
 import type { Device } from "../engine/device.js";
-import { extremaOf } from "../envs/normaliser.js";
+import { extremaOf, type Extrema } from "../envs/normaliser.js";
 import { readFloats, readSafetensors, storeFloats, writeSafetensors, type StoredTensor } from "../io/safetensors.js";
 import { warmupCosineRate } from "../nn/rate-schedule.js";
 import type { Training } from "../rl/training.js";
@@ -30,6 +30,7 @@ export const pretrainSchema = v.pipe(
     horizonStart: option(v.optional(oneOf(["oldest", "newest"]), "newest"), "To which observation the first predicted action belongs: newest (DPPO) or oldest (diffusion policy)."),
     padding: option(v.optional(oneOf(["none", "edges"]), "none"), "What happens at the ends of an episode: none (DPPO) takes recorded rows only, edges (diffusion policy) repeats the first and the last."),
     normaliser: option(v.optional(oneOf(["dppo", "furniture", "diffusionPolicy"]), "dppo"), "How numbers are brought to [-1, 1]."),
+    observationRange: option(v.optional(positiveNumber(), 1), "Normalised observations fill [-range, range]. Above 1 the small differences between them, such as where things move to, are learned sooner; 4 for Push-T."),
     includeZero: option(v.optional(flag, false), "Counts a zero in the extrema of every number, as the first release of DPPO did."),
     maxEpisodes: option(v.optional(count), "Only the first so many episodes are used; all where it is left out."),
     validationShare: option(v.optional(finiteNumber(0, 0.9), 0), "Share of the episodes, whole ones, that is never trained on and measures the validation loss."),
@@ -303,9 +304,10 @@ function planOf(dataset: Dataset, given: PretrainOptions): Plan {
   });
   const { network, horizon, observationSteps, horizonStart, padding, normaliser, maxEpisodes, validationShare, seed } = options;
   const { observationSize, actionSize } = dataset;
-  const statistics = options.includeZero
+  const extrema = options.includeZero
     ? { observations: extremaOf(dataset.observations, observationSize, true), actions: extremaOf(dataset.actions, actionSize, true) }
     : dataset.statistics;
+  const statistics = { ...extrema, observations: narrowed(extrema.observations, options.observationRange) };
   const policy = Policy.create({
     observationNames: dataset.source.observationNames,
     actionNames: dataset.source.actionNames,
@@ -331,6 +333,14 @@ function planOf(dataset: Dataset, given: PretrainOptions): Plan {
   };
   const start = options.resume === undefined ? { step: 0, state: firstClonerState(policy.values) } : decodeState(options.resume, plan);
   return { ...plan, start };
+}
+
+/** Extrema about the same middles, of which the data fill `range` times as much as of their own. */
+function narrowed(extrema: Extrema, range: number): Extrema {
+  if (range === 1) return extrema;
+  const { min, max } = extrema;
+  const edge = (sign: 1 | -1): number[] => min.map((low, place) => (low + max[place]!) / 2 + (sign * (max[place]! - low)) / (2 * range));
+  return { min: edge(-1), max: edge(1) };
 }
 
 /** Learning rate of an epoch, counted from 0. */

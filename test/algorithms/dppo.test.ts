@@ -72,6 +72,27 @@ test.each([
   expect(events.at(-1)!.return!).toBeGreaterThan(events[1]!.return! + 0.1);
 });
 
+test("a U-Net trained for chunks of 16 is tuned, acts and is kept for chunks of 8", async () => {
+  const device = await deviceFor("wasm");
+  const long = Policy.create({
+    ...avoidPolicy().options, horizon: 16, actionSteps: 16,
+    network: { kind: "unet", timeSize: 8, channels: 8, multipliers: [1, 2], kernelSize: 3, groups: 2, process: { denoisingSteps: 6 } },
+  }, 3);
+  const short = long.withOptions({ horizon: 8, actionSteps: 8 });
+  using env = await createAvoid({ ...planar, actionSteps: 8, maxSteps: 40 });
+  const training = dppo(device, short, env, { ...little, iterations: 2 });
+  const events = await finish(training);
+  expect(events.map(({ envSteps }) => envSteps)).toEqual([6 * 5 * 8, 2 * 6 * 5 * 8]);
+  const tuned = Policy.decode((await training.policy()).encode());
+  expect(tuned.options).toMatchObject({ horizon: 8, actionSteps: 8 });
+  expect(tuned.values).toEqual(long.values);
+  expect(tuned.tuned!.steps).toBe(3);
+  expect(tuned.tuned!.values).not.toEqual(long.values);
+  // Half of a long chunk is executed by a policy that predicts it whole.
+  const half = dppo(device, long.withOptions({ actionSteps: 8 }), env, { ...little, iterations: 2 });
+  expect(await finish(half)).toHaveLength(2);
+});
+
 describe("a run that was stopped", () => {
   const fixed = ({ seconds: _s, iterationSeconds: _i, envStepsPerSecond: _e, ...event }: IterationEvent): object => event;
 

@@ -10,6 +10,7 @@ import type { Training } from "../../src/rl/training.js";
 import { deviceFor, engines } from "../kernels/harness.js";
 
 const networks = {
+  unet: { kind: "unet", timeSize: 4, channels: 4, multipliers: [1, 2], kernelSize: 3, groups: 2, process: { denoisingSteps: 5 } },
   diffusion: { kind: "diffusion-mlp", hidden: [16, 16, 16], isResidual: true, process: { denoisingSteps: 5 } },
   gaussian: { kind: "gaussian-mlp", hidden: [16], std: { kind: "learned", std: 0.3 } },
   gmm: { kind: "gmm-mlp", components: 3, hidden: [16] },
@@ -298,6 +299,15 @@ describe("what is learned", () => {
 });
 
 describe("a run", () => {
+  test("spreads the observations over the range that is asked for, and nothing else", async () => {
+    const options: PretrainOptions = { ...quick, epochs: 1, network: networks.diffusion };
+    const device = await deviceFor("wasm");
+    const [plain, wide] = await Promise.all([options, { ...options, observationRange: 4 }].map((each) => pretrain(device, data, each).policy()));
+    expect(plain!.options.statistics).toEqual(data.statistics);
+    expect(wide!.options.statistics).toEqual({ observations: { min: [-0.25, -0.25], max: [0.25, 0.25] }, actions: data.statistics.actions });
+    expect(() => pretrain(device, data, { ...options, observationRange: 0 })).toThrow(/observationRange/);
+  });
+
   test("that diverges names the step and keeps nothing", async () => {
     const training = pretrain(await deviceFor("wasm"), data, { ...quick, network: networks.diffusion, rate: 1e25 });
     const events = training[Symbol.asyncIterator]();
