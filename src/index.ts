@@ -142,6 +142,7 @@ export { episodeStatistics, type EpisodeRecord, type EpisodeStatistics } from ".
 export { evaluate, evaluateSchema, type Acting, type EvaluateOptions, type Evaluation, type Failure, type Trajectory } from "./rl/evaluation.js";
 export { ppoUpdateStatistics, recordMinibatch, recordPpoLoss, type PpoModel, type PpoOptions, type Rollout } from "./rl/ppo-update.js";
 export { recordRollouts, rolloutSchema, type RolloutOptions } from "./rl/recorded-rollouts.js";
+export { visitedStarts, visitedStartsSchema, type VisitedStartsOptions } from "./rl/visited-starts.js";
 export { decodeTrainingState, encodeTrainingState, type TrainingState } from "./rl/training-state.js";
 export type { IterationEvent, IterationSeconds, Training } from "./rl/training.js";
 export { recordUpdateStep, type UpdateStep, type UpdateStepTensors } from "./rl/update-step.js";

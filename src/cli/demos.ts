@@ -6,21 +6,32 @@ import { oneOf, wholeNumber } from "../core/options.js";
 import { DatasetBuilder, sourceOf, type Dataset } from "../data/dataset.js";
 import { createAvoid } from "../envs/avoid.js";
 import { avoidDemonstrationSchema, avoidSets, demonstrateAvoid } from "../envs/avoid-demonstrator.js";
+import type { Policy } from "../diffusion/policy.js";
+import { createDevice } from "../engine/create-device.js";
+import type { EngineName } from "../engine/device.js";
 import type { Demonstration } from "../envs/demonstration.js";
-import { createPushT } from "../envs/pusht.js";
+import { createPushT, type PushT } from "../envs/pusht.js";
 import { demonstratePushT, pushtDemonstrationSchema } from "../envs/pusht-demonstrations.js";
 import { avoidSchema } from "../envs/avoid.js";
+import { visitedStarts } from "../rl/visited-starts.js";
 import { exitCodes, type Command, type CommandOptions } from "./command.js";
+import { readDataset } from "./dataset-file.js";
 import { makeFolder, writeAtomically } from "./files.js";
 import { Interruption } from "./interruption.js";
 import { describedOptions, pathOption, sharedOptions } from "./options.js";
+import { knownOptions, readPolicy } from "./policy-file.js";
+import { isQuietChild, runQuietly } from "./quiet-child.js";
 import { Pace, Reporter } from "./reporter.js";
+import type { GivenOptions } from "./schema-arguments.js";
 
 const environments = ["avoid", "pusht"] as const;
 
 const schema = v.strictObject({
   environment: v.pipe(v.optional(oneOf(environments), "avoid"), v.description("What is demonstrated.")),
   out: v.optional(pathOption("The data set to write, one safetensors file.")),
+  extend: v.optional(pathOption("A data set whose episodes come first; what is made is added to them.")),
+  policy: v.optional(pathOption("Demonstrations of pusht begin where this policy goes, which is what it was never shown: its file, or the folder of its run.")),
+  engine: sharedOptions.engine,
   force: v.pipe(v.optional(v.boolean("It must be true or false."), false), v.description("Write over a file that is there.")),
   json: sharedOptions.json,
 });
@@ -74,10 +85,34 @@ async function avoidDemonstrations(options: CommandOptions, signal: AbortSignal)
 }
 
 async function pushtDemonstrations(options: CommandOptions, signal: AbortSignal): Promise<Demonstrations> {
+  const { policy, engine } = options.read(schema);
   const { episodes: total, ...chosen } = options.read(pushtDemos);
   const { observation, action, resetOrder, maxSteps, successCoverage, starts } = chosen;
   using env = await createPushT({ observation, action, resetOrder, maxSteps, successCoverage, starts, threads: 1 });
-  return { builder: new DatasetBuilder(sourceOf(env)), episodes: demonstratePushT({ ...chosen, count: total, signal }), total };
+  const visited = policy === undefined ? {} : { starts: { states: await statesOf(await readPolicy(policy), env, { engine, states: total, seed: chosen.seed, signal }) } };
+  return { builder: new DatasetBuilder(sourceOf(env)), episodes: demonstratePushT({ ...chosen, ...visited, count: total, signal }), total };
+}
+
+/** Environments that a policy plays in side by side. */
+const playedTogether = 50;
+
+/** States that a policy comes through in an environment of these options. */
+async function statesOf(
+  policy: Policy,
+  { options }: PushT,
+  { engine, ...chosen }: { readonly engine: "auto" | EngineName; readonly states: number; readonly seed: number; readonly signal: AbortSignal },
+): Promise<number[][]> {
+  using device = await createDevice({ engine });
+  const { observationSteps, actionSteps } = policy.options;
+  const { observation, action, resetOrder, maxSteps, successCoverage, starts } = options;
+  using env = await createPushT({ observation, action, resetOrder, maxSteps, successCoverage, starts, observationSteps, actionSteps, count: playedTogether });
+  return await visitedStarts(device, policy, env, chosen);
+}
+
+/** What is added to a data set of Push-T is demonstrated as its episodes were, where nothing else is said. */
+function optionsLike({ source: { environment, options } }: Dataset): GivenOptions {
+  if (environment !== "pusht") return {};
+  return { environment, ...Object.fromEntries(Object.entries(knownOptions(environment, options)).filter(([name]) => name in pushtDemos.entries)) };
 }
 
 /** `125 12, 126 12`: how often each label occurs. */
@@ -94,24 +129,33 @@ export const demos: Command = {
   examples: [
     { what: "96 episodes of Avoid through the two ways of set M1", words: "demos --environment avoid --modes M1 --episodes 96 --out demos/avoid-m1.safetensors" },
     { what: "200 episodes of Push-T", words: "demos --environment pusht --out demos/pusht.safetensors" },
+    { what: "2000 more, from where a policy learned from them goes", words: "demos --environment pusht --extend demos/pusht.safetensors --policy runs/pusht --episodes 2000 --out demos/pusht-2.safetensors" },
   ],
-  choices: ["environment"],
-  sections: ({ environment = "avoid" }) => [
+  choices: ["environment", "extend"],
+  base: async ({ extend }) => (extend === undefined ? {} : optionsLike(await readDataset(extend))),
+  sections: async ({ environment, extend }) => [
     { title: "Options", schema },
-    ...(environment === "pusht"
+    ...((environment ?? (extend === undefined ? "avoid" : (await readDataset(extend)).source.environment)) === "pusht"
       ? [{ title: "Demonstrations of pusht", schema: pushtDemos }]
       : [{ title: "Demonstrations of avoid", schema: avoidDemos }, { title: "Options of the environment avoid", prefix: "env", schema: avoidScene }]),
   ],
   execute: async (options) => {
-    const { environment, out = `demos/${environment}.safetensors`, force, json } = options.read(schema);
+    const { environment, out = `demos/${environment}.safetensors`, extend, policy, force, json } = options.read(schema);
+    if (policy !== undefined && environment !== "pusht") {
+      throw new DifftuneError("OPTION", `The demonstrator of ${environment} has a start of its own.`, { path: "policy", hint: "Only those of pusht can begin where a policy goes." });
+    }
+    if (policy !== undefined && !isQuietChild()) return runQuietly();
     using interruption = new Interruption();
     const reporter = new Reporter(json);
     const file = path.resolve(out);
     if (!force && await stat(file).then(() => true, () => false)) {
       throw new DifftuneError("FILE", `${out} is there already.`, { path: out, hint: "Choose another file by --out, or write over it by --force." });
     }
-    const { builder, episodes, total } = await (environment === "avoid" ? avoidDemonstrations : pushtDemonstrations)(options, interruption.signal);
+    const earlier = extend === undefined ? undefined : await readDataset(extend);
+    const { builder, episodes, total: made } = await (environment === "avoid" ? avoidDemonstrations : pushtDemonstrations)(options, interruption.signal);
+    if (earlier !== undefined) builder.addAll(earlier);
     await makeFolder(path.dirname(file));
+    const total = made + (earlier?.episodeCount ?? 0);
     const pace = new Pace();
     try {
       for await (const progress of builder.collect(episodes, total)) {

@@ -3,12 +3,12 @@ import { pretrain, pretrainSchema, type PretrainEvent, type PretrainOptions } fr
 import { pretrainPresets } from "../algorithms/presets.js";
 import { DifftuneError } from "../core/errors.js";
 import { oneOf } from "../core/options.js";
-import { Dataset } from "../data/dataset.js";
+import type { Dataset } from "../data/dataset.js";
 import { createDevice } from "../engine/create-device.js";
 import { environmentNames } from "../envs/registry.js";
 import { exitCodes, type Command } from "./command.js";
+import { readDataset } from "./dataset-file.js";
 import { evaluateIn, evaluationPairs } from "./evaluation.js";
-import { readBytes } from "./files.js";
 import { Interruption } from "./interruption.js";
 import { pathOption } from "./options.js";
 import { knownOptions, placeNames, type Place } from "./policy-file.js";
@@ -58,16 +58,6 @@ function reader(pace: Pace, place: Place | undefined): EventReader<PretrainEvent
 function placeOf(dataset: Dataset): Place | undefined {
   const name = environmentNames.find((known) => known === dataset.source.environment);
   return name === undefined ? undefined : { name, options: knownOptions(name, dataset.source.options) };
-}
-
-async function readDataset(file: string): Promise<Dataset> {
-  const bytes = await readBytes(file);
-  try {
-    return Dataset.decode(bytes);
-  } catch (cause) {
-    if (!(cause instanceof DifftuneError)) throw cause;
-    throw new DifftuneError("FORMAT", `${file} cannot be used: ${cause.message}`, { path: file, cause, hint: "Make one by difftune demos." });
-  }
 }
 
 /** `difftune pretrain`: a policy by behaviour cloning, from demonstrations. */

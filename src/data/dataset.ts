@@ -310,6 +310,15 @@ export class DatasetBuilder {
     this.#labels.push(episode.label);
   }
 
+  /** Appends the episodes of a data set of the same columns; one of others is refused and nothing is kept of it. */
+  addAll(dataset: Dataset): void {
+    for (const group of ["observationNames", "actionNames"] as const) {
+      const [own, others] = [this.#source[group].join(", "), dataset.source[group].join(", ")];
+      if (own !== others) throw new DifftuneError("SHAPE", `The data sets do not belong together: one has the ${group} ${own}, the other ${others}.`, { path: group, expected: own, got: others });
+    }
+    for (const episode of dataset.episodes()) this.add(episode);
+  }
+
   /** Appends all that a demonstrator gives, and reports after each episode. Leaving the loop stops the demonstrator. */
   async *collect(episodes: AsyncIterable<Demonstration> | Iterable<Demonstration>, total?: number): AsyncGenerator<CollectProgress, void, undefined> {
     let successes = this.#successes.reduce((sum, success) => sum + success, 0);

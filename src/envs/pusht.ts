@@ -8,6 +8,9 @@ import { Space, type ChunkResult, type Coordinate, type EpisodeOutcome, type Ima
 
 const worldPx = finiteNumber(-10_000, 10_000);
 
+/** Distance of the T's centre of gravity from its origin, px. */
+const gravityY = 45;
+
 /** Numbers of a start: agent x, y, block x, y, angle. */
 const startSize = 5;
 const start = v.pipe(
@@ -18,7 +21,7 @@ const start = v.pipe(
 /** Where episodes begin. */
 const starts = v.strictObject({
   /** Agent x, y, block x, y in px and the T's angle of every start, put in place in the order of `resetOrder`; the seed chooses one. */
-  states: v.pipe(v.array(start, "It must be a list of starts."), v.minLength(1, "There must be a start."), v.maxLength(10_000, "There must be 10,000 starts at most.")),
+  states: v.pipe(v.array(start, "It must be a list of starts."), v.minLength(1, "There must be a start."), v.maxLength(100_000, "There must be 100,000 starts at most.")),
   /** Each place is moved by up to so many px, both ways. */
   jitterPx: v.optional(finiteNumber(0, 512), 0),
   /** The T is turned by up to so many rad, both ways. */
@@ -196,6 +199,15 @@ export class PushT extends BatchEnvironment<PushTSettings> {
     physics.call("pusht_read_state")(pointer, index, scratch.byteOffset);
     const [agentX, agentY, , , blockX, blockY, blockAngle] = scratch as unknown as StateRow;
     return { agentX, agentY, blockX, blockY, blockAngle };
+  }
+
+  /** The start from which environment `index` would stand as it does now, but for its speed: agent x, y, block x, y, angle, in the order of `resetOrder`. */
+  startAt(index = 0): readonly number[] {
+    const { agentX, agentY, blockX, blockY, blockAngle } = this.pose(index);
+    if (this.options.resetOrder === "angleFirst") return [agentX, agentY, blockX, blockY, blockAngle];
+    // Position first: the centre of gravity is put where it is at angle 0, then the T turns about it.
+    const [x, y] = [blockX - gravityY * Math.sin(blockAngle), blockY - gravityY * (1 - Math.cos(blockAngle))];
+    return [agentX, agentY, x, y, blockAngle];
   }
 
   /** @internal The demonstrator of these environments' episodes; its arrays are the same ones every time. See `demonstratePushT`. */

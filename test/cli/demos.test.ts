@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Dataset } from "../../src/data/dataset.js";
+import { Policy } from "../../src/diffusion/policy.js";
 import { expectBuilt } from "../expect-built.js";
 import { difftune, jsonLines } from "./run-difftune.js";
 
@@ -29,6 +30,45 @@ describe("difftune demos", () => {
     expect({ code, errors }).toEqual({ code: 0, errors: "" });
     expect(jsonLines(output).map(({ event, episodes }) => [event, episodes])).toEqual([["episode", 1], ["episode", 2], ["done", 2]]);
     expect((await readDataset("demos/pusht.safetensors")).episodeCount).toBe(2);
+  });
+
+  test("adds to a data set of Push-T what is demonstrated like its episodes", async () => {
+    const starts = ["--starts.states", "[[100,300,250,150,2],[400,100,200,250,1]]", "--starts.jitter-px", "5"];
+    await difftune(["demos", "--environment", "pusht", "--observation", "corners", "--episodes", "2", "--out", "a.safetensors", ...starts], { cwd });
+    const { code } = await difftune(["demos", "--extend", "a.safetensors", "--episodes", "1", "--seed", "9", "--out", "b.safetensors"], { cwd });
+    expect(code).toBe(0);
+    const [first, both] = [await readDataset("a.safetensors"), await readDataset("b.safetensors")];
+    expect([...both.seeds]).toEqual([0, 1, 9]);
+    expect(both.source).toEqual(first.source);
+    expect(both.source.options).toMatchObject({ observation: "corners", starts: { states: [[100, 300, 250, 150, 2], [400, 100, 200, 250, 1]], jitterPx: 5, jitterAngle: 0 } });
+    expect(both.episode(1)).toEqual(first.episode(1));
+
+    const other = await difftune(["demos", "--extend", "a.safetensors", "--observation", "state", "--episodes", "1", "--out", "c.safetensors"], { cwd });
+    expect(other).toMatchObject({ code: 1, output: "" });
+    expect(other.errors).toContain("The data sets do not belong together");
+    const avoid = await difftune(["demos", "--policy", "p.safetensors"], { cwd });
+    expect(avoid.errors).toContain("The demonstrator of avoid has a start of its own");
+    expect((await readdir(cwd)).sort()).toEqual(["a.safetensors", "b.safetensors"]);
+  });
+
+  test("begins demonstrations of Push-T where a policy goes", async () => {
+    const names = { observationNames: ["agentX", "agentY", "blockX", "blockY", "blockAngle"], actionNames: ["targetX", "targetY"] };
+    const policy = Policy.create({
+      ...names, horizon: 8, observationSteps: 2,
+      statistics: { observations: { min: [0, 0, 0, 0, 0], max: [512, 512, 512, 512, 7] }, actions: { min: [100, 100], max: [400, 400] } },
+      network: { kind: "diffusion-mlp", hidden: [8], process: { denoisingSteps: 4 } },
+    }, 1);
+    await writeFile(path.join(cwd, "policy.safetensors"), policy.encode());
+    const words = ["--environment", "pusht", "--episodes", "3", "--max-steps", "200"];
+    const { code } = await difftune(["demos", ...words, "--policy", "policy.safetensors", "--engine", "wasm", "--out", "a.safetensors"], { cwd });
+    expect(code).toBe(0);
+    await difftune(["demos", ...words, "--out", "b.safetensors"], { cwd });
+    const [visited, own] = [await readDataset("a.safetensors"), await readDataset("b.safetensors")];
+    expect(visited.source).toEqual(own.source);
+    for (let episode = 0; episode < 3; episode++) {
+      expect(visited.episode(episode).success).toBe(true);
+      expect(visited.episode(episode).observations.slice(0, 5)).not.toEqual(own.episode(episode).observations.slice(0, 5));
+    }
   });
 
   test("takes options from a file, variables over it, flags over both", async () => {
