@@ -147,7 +147,7 @@ describe("the experiment on preferences", () => {
   test("counts the steps inside of a box without the start, and knows where no way leads around", () => {
     expect(stepsInside({ x0: 0, y0: 0, x1: 10, y1: 10 }, [5, 5, 5, 5, 20, 5, 10, 10], 200)).toBe(2);
     expect(stepsInside({ x0: 0, y0: 0, x1: 10, y1: 10 }, [20, 5, 20, 5, 5, 5], 1)).toBe(0);
-    const start = [50, 50, 120, 120, 0];
+    const start: [number, number, number, number, number] = [50, 50, 120, 120, 0];
     expect(isPassable(first, start)).toBe(true);
     expect(isPassable({ x0: 40, y0: 40, x1: 60, y1: 60 }, start)).toBe(false);
     // The T's stem, and the goal's bar.
