@@ -40,7 +40,7 @@ const experiments = {
   "fdpp-pusht": {
     options: {
       alphas: text, seeds: text, iterations: text, environments: text, chunks: text, epochs: text, batch: text, rate: text, clip: text, baseline: text, advantage: text, "denoising-steps": text, "std-floor": text, "acting-floor": text,
-      episodes: text, pairs: text, rollouts: text, policy: text, starts: text, demonstrations: text, "pretrain-epochs": text, hidden: text,
+      episodes: text, every: text, "every-episodes": text, pairs: text, rollouts: text, policy: text, starts: text, demonstrations: text, "pretrain-epochs": text, hidden: text,
     },
     usage: `  --alphas 0,0.3,10      weights of the divergence; default 0, 0.03, 0.1, 0.3, 1, 3 and 10
   --seeds 1,2,3          seeds of fine-tuning
@@ -57,6 +57,8 @@ const experiments = {
   --std-floor 0.05       smallest deviation of one of them while learning, in half ranges of the demonstrated actions
   --acting-floor 0.05    the same of the policies that are measured
   --episodes 100         of every evaluation
+  --every 10             iterations between two measurements on the way
+  --every-episodes 50    of such a measurement
   --pairs 1024           labelled by script
   --rollouts 100         whose states are labelled
   --policy FILE          instead of pre-training one

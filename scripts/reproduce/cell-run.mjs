@@ -36,14 +36,20 @@ export async function withEnvironment(env, work) {
   }
 }
 
-/** Runs a training to its end: logs, keeps checkpoints, stops when asked. Gives the last event. */
-export async function drive(training, { folder }, { signal, tell }, { event: name, place, words }) {
+/**
+ * Runs a training to its end: logs, keeps checkpoints, stops when asked. Gives the last event.
+ *
+ * @param reader name, place and words of an event, and what is measured after it (a record of the log, or nothing)
+ */
+export async function drive(training, { folder }, { signal, tell }, { event: name, place, words, measure }) {
   let last;
   let savedMs = performance.now();
   for await (const event of training) {
     await folder.append({ event: name, ...event });
     tell(words(event));
     last = event;
+    const measured = await measure?.(event);
+    if (measured !== undefined) await folder.append(measured);
     if (!signal.aborted && performance.now() - savedMs < checkpointMs) continue;
     await folder.saveCheckpoint(await training.save(), { iteration: place(event) });
     savedMs = performance.now();

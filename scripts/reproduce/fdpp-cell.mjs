@@ -275,6 +275,7 @@ async function runFinetune(cell, context) {
           ...(success === undefined ? [] : [`success ${success.toFixed(2)}`]),
           `${iterationSeconds.toFixed(1)} s each`,
         ].join(", "),
+        measure: async ({ iteration }) => ((iteration + 1) % cell.every === 0 ? measureOnTheWay(await training.policy(), iteration, cell, context) : undefined),
       });
       const tuned = (await training.policy()).withMetadata({ command: context.command, cell: cell.id });
       training.close();
@@ -282,11 +283,21 @@ async function runFinetune(cell, context) {
       const evaluations = await evaluateBothWays(acting(tuned, cell), cell, context);
       await run.folder.saveEvaluation("after", evaluations.stochastic);
       const curve = run.folder.records.filter(({ event }) => event === "iteration").map(shortened);
-      return { options, curve, trainSeconds: curve.reduce((sum, { iterationSeconds }) => sum + iterationSeconds, 0), evaluations };
+      const way = run.folder.records.filter(({ event }) => event === "measurement");
+      return { options, curve, way, trainSeconds: curve.reduce((sum, { iterationSeconds }) => sum + iterationSeconds, 0), evaluations };
     });
   } finally {
     await run.folder.close();
   }
+}
+
+/** A few episodes of a policy that is still learning, as it acts with noise. */
+async function measureOnTheWay(policy, iteration, cell, context) {
+  const episodes = cell.everyEpisodes;
+  const env = await experiment(policy, cell, context, { count: Math.min(actingEnvironments, episodes) });
+  const options = { episodes, isDeterministic: false, trajectories: 0, seed: seeds.evaluation };
+  const { success, length, modes } = await withEnvironment(env, () => evaluateAll(acting(policy, cell), env, options, context));
+  return { event: "measurement", iteration, episodes, success: success.mean, length: length.mean, avoid: (modes.avoidedBox ?? 0) / episodes };
 }
 
 /** What curves are drawn from. */

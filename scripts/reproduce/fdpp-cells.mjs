@@ -25,6 +25,9 @@ export const defaultSettings = {
   stdFloor: 0.05,
   actingFloor: 0.05,
   episodes: 100,
+  /** Iterations between two measurements on the way, and their episodes. */
+  every: 10,
+  everyEpisodes: 50,
   /** Labelled pairs, and the rollouts that their states are drawn from. */
   pairs: 1024,
   rollouts: 100,
@@ -58,7 +61,7 @@ export const alphaName = (alpha) => `alpha-${alpha}`;
  * `evaluate` (of the pre-trained policy), `finetune` (with its evaluations).
  */
 export function planOf(settings) {
-  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, pairs, rollouts, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
+  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes, pairs, rollouts, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
   const base = "policy";
   const [box, reward] = ["starts", "reward"];
   const cells = [
@@ -68,7 +71,7 @@ export function planOf(settings) {
     { id: reward, kind: "reward", base, needs: [box], denoisingSteps, actingFloor, pairs, rollouts },
     // Seed by seed, and those that the acceptance speaks of first.
     ...seeds.flatMap((seed) => inOrderOfInterest(alphas).map((alpha) => ({
-      id: `fdpp/${alphaName(alpha)}/seed-${seed}`, kind: "finetune", base, needs: [box, reward], alpha, seed, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes,
+      id: `fdpp/${alphaName(alpha)}/seed-${seed}`, kind: "finetune", base, needs: [box, reward], alpha, seed, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes,
     }))),
   ];
   return { cells: inOrder(cells), starts: box, reward, before: "before", policy: base };

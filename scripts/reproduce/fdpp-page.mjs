@@ -239,28 +239,30 @@ ${table(["alpha", "seeds", ...Object.values(ways).flatMap((words) => [`avoids, $
   ])}`;
 }
 
-function courses({ before, alphas, figures }) {
+function courses({ before, alphas, figures, settings }) {
   if (before === undefined || alphas.length === 0) return undefined;
   const start = measured([before]).stochastic;
-  const course = (name, title, subtitle, key, more) => {
-    const series = alphas.map(({ alpha, runs }) => {
-      const iterations = Math.min(...runs.map(({ curve }) => curve.length));
-      const points = Array.from({ length: iterations }, (_, at) => {
-        const values = runs.map(({ curve }) => curve[at][key]).filter((value) => value !== undefined);
-        return values.length === 0 ? [] : [{ x: at + 1, y: mean(values), low: Math.min(...values), high: Math.max(...values) }];
-      }).flat();
-      return { name: `alpha ${alpha}`, points };
-    });
-    return figures.show(name, `${title} by iteration, for every weight`, lineChart, { title, subtitle, xLabel: "iteration", series, ...more });
+  /** Mean and range of the seeds at every place that all of them have reached. */
+  const lineOf = (runs, list, key) => {
+    const count = Math.min(...runs.map((run) => run[list].length));
+    return Array.from({ length: count }, (_, at) => {
+      const values = runs.map((run) => run[list][at][key]).filter((value) => value !== undefined);
+      return values.length === 0 ? [] : [{ x: runs[0][list][at].iteration + 1, y: mean(values), low: Math.min(...values), high: Math.max(...values) }];
+    }).flat();
   };
+  const course = (name, title, subtitle, list, key, more) => figures.show(name, `${title} by iteration, for every weight`, lineChart, {
+    title, subtitle, xLabel: "iteration", series: alphas.map(({ alpha, runs }) => ({ name: `alpha ${alpha}`, points: lineOf(runs, list, key) })), ...more,
+  });
+  const against = (y) => ({ references: [{ y, label: "pre-trained" }] });
   return `## While learning
 
-Episodes played with the noise of training; mean and range of the seeds.
+Every ${settings.every} iterations ${settings.everyEpisodes} episodes with ${ways.stochastic}; reward and divergence of every iteration's own rollout. Mean and range of the seeds.
 
-${course("course-reward", "Learned reward of a chunk", "mean and range of the seeds", "chunkReward")}
-${course("course-divergence", "Divergence from the pre-trained policy", "nats a chunk", "kl")}
-${course("course-success", "Success while learning", "mean and range of the seeds", "success", { low: 0, high: 1, references: [{ y: start.success.mean, label: "pre-trained" }] })}
-${course("course-length", "Length of an episode", "steps", "episodeLength", { references: [{ y: start.length.mean, label: "pre-trained" }] })}`;
+${course("course-avoid", "Episodes that avoid the box", "share", "way", "avoid", { low: 0, high: 1, ...against(start.avoid.mean) })}
+${course("course-success", "Success", "share", "way", "success", { low: 0, high: 1, ...against(start.success.mean) })}
+${course("course-length", "Length of an episode", "steps", "way", "length", against(start.length.mean))}
+${course("course-reward", "Learned reward of a chunk", "mean of the rollout", "curve", "chunkReward")}
+${course("course-divergence", "Divergence from the pre-trained policy", "nats a chunk", "curve", "kl")}`;
 }
 
 function options({ plan, done }) {

@@ -35,6 +35,8 @@ function readSettings(given) {
     stdFloor: positive("std-floor", given["std-floor"]) ?? defaultSettings.stdFloor,
     actingFloor: positive("acting-floor", given["acting-floor"]) ?? defaultSettings.actingFloor,
     episodes: whole("episodes"),
+    every: whole("every"),
+    everyEpisodes: whole("everyEpisodes", "every-episodes"),
     pairs: whole("pairs"),
     rollouts: whole("rollouts"),
     demonstrations: whole("demonstrations"),

@@ -167,7 +167,7 @@ describe("the experiment on preferences", () => {
     await writeFile(path.join(folder, "starts.json"), '{"states":[[300,330,120,120,0],[300,380,120,120,0],[320,350,100,150,0],[310,340,120,120,1]]}');
     const args = [
       "--starts", path.join(folder, "starts.json"), "--alphas", "0,10", "--seeds", "1", "--iterations", "2", "--environments", "4", "--chunks", "2", "--epochs", "1", "--batch", "40",
-      "--denoising-steps", "5", "--std-floor", "0.2", "--baseline", "value", "--episodes", "6", "--pairs", "40", "--rollouts", "4", "--demonstrations", "3", "--pretrain-epochs", "2", "--hidden", "8,8,8",
+      "--denoising-steps", "5", "--std-floor", "0.2", "--baseline", "value", "--episodes", "6", "--every", "1", "--every-episodes", "2", "--pairs", "40", "--rollouts", "4", "--demonstrations", "3", "--pretrain-epochs", "2", "--hidden", "8,8,8",
       "--engine", "wasm", "--threads", "1", "--out", path.join(folder, "cells"), "--results", path.join(folder, "results"),
     ];
     expect((await runExperiment("fdpp-pusht", args)).stderr).toContain("[6/6]");
