@@ -40,7 +40,7 @@ const experiments = {
   "fdpp-pusht": {
     options: {
       alphas: text, seeds: text, iterations: text, environments: text, chunks: text, epochs: text, batch: text, rate: text, clip: text, baseline: text, advantage: text, "denoising-steps": text, "std-floor": text, "acting-floor": text,
-      episodes: text, every: text, "every-episodes": text, pairs: text, rollouts: text, policy: text, starts: text, demonstrations: text, "pretrain-epochs": text, hidden: text,
+      episodes: text, every: text, "every-episodes": text, pairs: text, rollouts: text, policy: text, starts: text, rounds: text, visited: text, demonstrations: text, "pretrain-epochs": text, hidden: text,
     },
     usage: `  --alphas 0,0.3,10      weights of the divergence; default 0, 0.03, 0.1, 0.3, 1, 3 and 10
   --seeds 1,2,3          seeds of fine-tuning
@@ -63,6 +63,8 @@ const experiments = {
   --rollouts 100         whose states are labelled
   --policy FILE          instead of pre-training one
   --starts FILE          JSON {"states": [[agent x, y, block x, y, angle], ...]} that are tried
+  --rounds 0             of pre-training after the first: the planner shows what to do where the policy went
+  --visited 2000         demonstrations of such a round
   --demonstrations, --pretrain-epochs, --hidden    of the pre-training, for a trial`,
     run: async (values, args) => (await import("./reproduce/fdpp.mjs")).reproduceFdpp(values, args),
   },

@@ -4,8 +4,8 @@ import path from "node:path";
 import { PairFiles } from "../../dist/cli/pair-files.js";
 import { createPushT, demonstratePushT } from "../../dist/envs/index.js";
 import {
-  avoidBoxTask, calibrate, compileTask, DatasetBuilder, DifftuneError, fdpp, featureStatistics, labelByScript, pretrain, rankCorrelation, recordRollouts, rewardMap,
-  scriptedAnnotator, Segments, sourceOf, splitPairs, trainReward,
+  avoidBoxTask, calibrate, compileTask, Dataset, DatasetBuilder, DifftuneError, fdpp, featureStatistics, labelByScript, pretrain, rankCorrelation, recordRollouts, rewardMap,
+  scriptedAnnotator, Segments, sourceOf, splitPairs, trainReward, visitedStarts,
 } from "../../dist/index.js";
 import { drive, evaluateAll, openRun, policyOf, withEnvironment } from "./cell-run.mjs";
 import { findBox, stepsInside } from "./fdpp-box.mjs";
@@ -18,7 +18,9 @@ export const kinds = { pretrain: runPretrain, calibrate: runCalibrate, evaluate:
 /** Environments that act together where a cell does not say. */
 const actingEnvironments = 50;
 /** First seeds, far from each other: of labelled rollouts, of those that a reward is held against, and of evaluations. */
-const seeds = { pool: 2_000_000, held: 3_000_000, evaluation: 1_000_000, trial: 4_000_000 };
+const seeds = { pool: 2_000_000, held: 3_000_000, evaluation: 1_000_000, trial: 4_000_000, visit: 5_000_000 };
+/** Episodes in which it is seen where a policy goes. */
+const visitingRollouts = 200;
 /** Rollouts that a reward is held against. */
 const heldRollouts = 20;
 
@@ -29,28 +31,57 @@ async function runPretrain(cell, context) {
     await copyFile(path.resolve(cell.from), path.join(context.folder, "policy.safetensors"));
     return { taken: path.basename(cell.from) };
   }
-  const { demonstrations: given } = pretraining;
-  const { observation } = given;
-  const demonstrations = { ...given, ...(cell.demonstrations === undefined ? {} : { count: cell.demonstrations }) };
-  const builder = await withEnvironment(await createPushT({ observation, ...(given.starts === undefined ? {} : { starts: given.starts }) }), (env) => new DatasetBuilder(sourceOf(env)));
-  for await (const { episodes } of builder.collect(demonstratePushT({ ...demonstrations, signal: context.signal }))) context.tell(`demonstration ${episodes} of ${demonstrations.count}`);
-  const dataset = builder.build();
+  const dataset = await demonstrate(cell, context);
   const options = optionsOf(cell);
   const run = await openRun(cell, context, { method: "pretrain", environment: "pusht", seed: options.seed, options });
   try {
+    await writeFile(path.join(context.folder, demonstrationsName), dataset.encode());
     const training = pretrain(context.device, dataset, { ...options, ...run.resume });
     const last = await drive(training, run, context, {
       event: "epoch",
       place: ({ step }) => step,
       words: ({ epoch, epochs, loss }) => `epoch ${epoch} of ${epochs}, loss ${loss.toFixed(4)}`,
     });
-    const policy = (await training.policy()).withMetadata({ command: context.command, environment: "pusht", environmentOptions: JSON.stringify({ observation, starts: given.starts }) });
+    const policy = (await training.policy()).withMetadata({ command: context.command, environment: "pusht", environmentOptions: JSON.stringify(demonstrated()) });
     training.close();
     await run.folder.savePolicy(policy.encode());
-    return { options, demonstrations, steps: last?.step, loss: last?.loss, demonstrationSteps: dataset.stepCount };
+    return { options, steps: last?.step, loss: last?.loss, demonstrations: dataset.episodeCount, demonstrationSteps: dataset.stepCount };
   } finally {
     await run.folder.close();
   }
+}
+
+const demonstrationsName = "demonstrations.safetensors";
+
+/** Options of the environment that is demonstrated. */
+function demonstrated() {
+  const { observation, action = "target" } = pretraining.demonstrations;
+  return { observation, action, starts: pretraining.starts };
+}
+
+/** The planner's episodes: of the first round, or those before and what it does from where the last policy went. */
+async function demonstrate(cell, context) {
+  const { signal, tell } = context;
+  const given = pretraining.demonstrations;
+  const isFirst = cell.base === undefined;
+  const count = isFirst ? cell.demonstrations ?? given.count : cell.visited;
+  const builder = await withEnvironment(await createPushT(demonstrated()), (env) => new DatasetBuilder(sourceOf(env)));
+  if (!isFirst) builder.addAll(Dataset.decode(await readFile(path.join(context.root, cell.base, demonstrationsName))));
+  const starts = isFirst ? pretraining.starts : { states: await statesOf(await policyOf(cell.base, context), cell, context) };
+  // Every round has seeds of its own.
+  const episodes = demonstratePushT({ ...given, starts, count, seed: given.seed + cell.round * 1_000_000, signal });
+  let done = 0;
+  for await (const progress of builder.collect(episodes)) tell(`demonstration ${done += 1} of ${count}, ${progress.steps} steps in all`);
+  return builder.build();
+}
+
+/** States that a policy comes through. */
+async function statesOf(policy, { round, visited }, { device, signal, tell }) {
+  tell("playing, to see where the policy goes");
+  const { observationSteps, actionSteps } = policy.options;
+  const rollouts = Math.min(visitingRollouts, visited);
+  const env = await createPushT({ ...demonstrated(), observationSteps, actionSteps, maxSteps, successCoverage, count: Math.min(actingEnvironments, rollouts) });
+  return withEnvironment(env, () => visitedStarts(device, policy, env, { states: visited, rollouts, seed: seeds.visit + round * 10_000, signal }));
 }
 
 /** A policy with the sampler of the experiment. */

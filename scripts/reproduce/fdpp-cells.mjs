@@ -31,7 +31,10 @@ export const defaultSettings = {
   /** Labelled pairs, and the rollouts that their states are drawn from. */
   pairs: 1024,
   rollouts: 100,
-  /** Overrules of the pre-training, for a trial: its demonstrations, epochs and hidden sizes. */
+  /** Rounds of pre-training after the first, in which what the policy met is demonstrated, and demonstrations of each. */
+  rounds: 0,
+  visited: 2000,
+  /** Overrules of the pre-training, for a trial: its first demonstrations, epochs and hidden sizes. */
   demonstrations: undefined,
   pretrainEpochs: undefined,
   hidden: undefined,
@@ -61,11 +64,15 @@ export const alphaName = (alpha) => `alpha-${alpha}`;
  * `evaluate` (of the pre-trained policy), `finetune` (with its evaluations).
  */
 export function planOf(settings) {
-  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes, pairs, rollouts, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
-  const base = "policy";
+  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes, pairs, rollouts, rounds, visited, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
+  const trained = policy === undefined ? Array.from({ length: rounds + 1 }, (_, round) => `policy/round-${round}`) : ["policy/given"];
+  const base = trained.at(-1);
   const [box, reward] = ["starts", "reward"];
   const cells = [
-    { id: base, kind: "pretrain", ...(policy === undefined ? { demonstrations, epochs: pretrainEpochs, hidden } : { from: policy }) },
+    ...trained.map((id, round) => ({
+      id, kind: "pretrain",
+      ...(policy === undefined ? { round, demonstrations, epochs: pretrainEpochs, hidden, ...(round === 0 ? {} : { base: trained[round - 1], visited }) } : { from: policy }),
+    })),
     { id: box, kind: "calibrate", base, denoisingSteps, actingFloor, from: starts },
     { id: "before", kind: "evaluate", base, needs: [box], denoisingSteps, actingFloor, episodes },
     { id: reward, kind: "reward", base, needs: [box], denoisingSteps, actingFloor, pairs, rollouts },

@@ -1,22 +1,24 @@
 /** How a cell of `fdpp-cells.mjs` is trained: options of the package's own functions. */
 
-/** Demonstrations of the planner, and the pre-training on them. */
+import { pretrainPresets } from "../../dist/index.js";
+
+const { demonstrations, options } = pretrainPresets["pusht-diffusion"];
+
+/**
+ * Demonstrations of the planner: from starts from which it runs through the box, moved and turned further than in the experiment,
+ * and in every later round from states that the policy of the round before came through.
+ */
 export const pretraining = {
-  demonstrations: { observation: "keypoints", count: 600, seed: 1_000_000, successCoverage: 0.95, maxSteps: 300 },
-  options: {
-    horizon: 8, observationSteps: 2, epochs: 26, batchSize: 256, rate: 2e-3, emaDecay: 0.995, emaStart: 2, seed: 0,
-    network: { kind: "diffusion-mlp", hidden: [512, 512, 512], timeSize: 32, activation: "mish", isResidual: true, process: { denoisingSteps: 100 } },
+  demonstrations,
+  starts: {
+    states: [[447, 193, 235, 312, -5.348434196455743], [250, 118, 259, 289, -12.571312543728117], [446, 245, 220, 316, -5.033649710816105]],
+    jitterPx: 8, jitterAngle: 0.08,
   },
 };
 
 function pretrainOptions({ from, epochs, hidden }) {
   if (from !== undefined) return undefined;
-  const { options } = pretraining;
-  return {
-    ...options,
-    ...(epochs === undefined ? {} : { epochs }),
-    network: { ...options.network, ...(hidden === undefined ? {} : { hidden }) },
-  };
+  return { ...options, ...(epochs === undefined ? {} : { epochs }), network: { ...options.network, ...(hidden === undefined ? {} : { hidden }) } };
 }
 
 /** Options of `trainReward`. Ending at 97 % right would leave the rewards small; the anchor holds them near 0 where nobody was. */

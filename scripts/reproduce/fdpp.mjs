@@ -39,6 +39,8 @@ function readSettings(given) {
     everyEpisodes: whole("everyEpisodes", "every-episodes"),
     pairs: whole("pairs"),
     rollouts: whole("rollouts"),
+    rounds: given.rounds === "0" ? 0 : whole("rounds"),
+    visited: whole("visited"),
     demonstrations: whole("demonstrations"),
     pretrainEpochs: whole("pretrainEpochs", "pretrain-epochs"),
     hidden: numbers("hidden", given.hidden),

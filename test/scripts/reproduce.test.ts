@@ -115,7 +115,7 @@ describe("the experiment on preferences", () => {
 
   test("has a policy, a box, a reward, and seven weights with three seeds each, seed by seed", () => {
     const ids = plan.cells.map(({ id }) => id);
-    expect(ids.slice(0, 7)).toEqual(["policy", "starts", "before", "reward", "fdpp/alpha-0.3/seed-1", "fdpp/alpha-0/seed-1", "fdpp/alpha-10/seed-1"]);
+    expect(ids.slice(0, 7)).toEqual(["policy/round-0", "starts", "before", "reward", "fdpp/alpha-0.3/seed-1", "fdpp/alpha-0/seed-1", "fdpp/alpha-10/seed-1"]);
     expect(ids).toHaveLength(4 + 7 * 3);
     expect(new Set(ids).size).toBe(ids.length);
     for (const [place, cell] of plan.cells.entries()) for (const id of needsOf(cell)) expect(ids.slice(0, place)).toContain(id);
@@ -167,12 +167,12 @@ describe("the experiment on preferences", () => {
     await writeFile(path.join(folder, "starts.json"), '{"states":[[300,330,120,120,0],[300,380,120,120,0],[320,350,100,150,0],[310,340,120,120,1]]}');
     const args = [
       "--starts", path.join(folder, "starts.json"), "--alphas", "0,10", "--seeds", "1", "--iterations", "2", "--environments", "4", "--chunks", "2", "--epochs", "1", "--batch", "40",
-      "--denoising-steps", "5", "--std-floor", "0.2", "--baseline", "value", "--episodes", "6", "--every", "1", "--every-episodes", "2", "--pairs", "40", "--rollouts", "4", "--demonstrations", "3", "--pretrain-epochs", "2", "--hidden", "8,8,8",
+      "--denoising-steps", "5", "--std-floor", "0.2", "--baseline", "value", "--episodes", "6", "--every", "1", "--every-episodes", "2", "--pairs", "40", "--rollouts", "4", "--demonstrations", "3", "--rounds", "1", "--visited", "3", "--pretrain-epochs", "2", "--hidden", "8,8,8",
       "--engine", "wasm", "--threads", "1", "--out", path.join(folder, "cells"), "--results", path.join(folder, "results"),
     ];
-    expect((await runExperiment("fdpp-pusht", args)).stderr).toContain("[6/6]");
+    expect((await runExperiment("fdpp-pusht", args)).stderr).toContain("[7/7]");
     const page = await readFile(path.join(folder, "results/fdpp-pusht.md"), "utf8");
-    for (const words of ["6 cells of 6 are done", "| alpha = 0 visibly loses the task |", "The learned reward (figure 3)", "Behaviour before and after (figure 4)", "Tables I and II", "| pre-trained |", "| 10 | 1 |", "While learning"]) {
+    for (const words of ["7 cells of 7 are done", "| alpha = 0 visibly loses the task |", "The learned reward (figure 3)", "Behaviour before and after (figure 4)", "Tables I and II", "| pre-trained |", "| 10 | 1 |", "While learning"]) {
       expect(page).toContain(words);
     }
     expect(page).not.toMatch(/undefined|NaN|Infinity/);
