@@ -47,6 +47,12 @@ const diffusionPolicy = {
  * `npx vitest run --config vitest.learning.config.ts test/learning/pretrain-presets.test.ts` does it again. Rows that show
  * what the environment shows (pairing `environment`) gave more successes than rows paired as people's recordings are:
  * 0.39 beside 0.37.
+ *
+ * Pre-training for Push-T. The small one was measured on demonstrations from three starts and around them (8 px, 0.08 rad), over
+ * 300 episodes of 200 steps (5 px, 0.05 rad), sampled as FDPP rolls out: ten steps of DDIM, eta 1, deviations of at least 0.02;
+ * `npx vitest run --config vitest.learning.config.ts test/learning/pusht-preset.test.ts` does it again. It is held back by the
+ * number of steps: half of them, on half the demonstrations, gave 0.62, a twentieth 0.1. What was tried beside it: offsets instead
+ * of targets 0.46; 2,500 episodes more from where a policy went and from near the goal 0.46, two thirds of the steps.
  */
 export const pretrainPresets = {
   "avoid-diffusion": {
@@ -76,7 +82,7 @@ export const pretrainPresets = {
   "avoid-gmm-published": { about: "The mixture policy of DPPO.", environment: "avoid", demonstrations: recorded, options: { ...published, network: mixture } },
   "avoid-gaussian-published": { about: "The Gaussian policy of DPPO.", environment: "avoid", demonstrations: recorded, options: { ...published, network: gaussian } },
   "pusht-diffusion": {
-    about: "Diffusion policy of 256 units for Push-T.",
+    about: "Diffusion policy of 256 units for Push-T: from three starts success 0.69 at 90 % coverage within 200 steps, 12 minutes on one core.",
     environment: "pusht",
     demonstrations: { ...shaken, count: 1600, seed: 77_000 },
     options: {

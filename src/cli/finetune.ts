@@ -62,12 +62,21 @@ async function saveChain(device: Device, policy: Policy, place: Place, seed: num
   await run.saveChain(await chainOf(device, policy, observations));
 }
 
+/** The policy with chunks of another length; only a U-Net's parameters fit several horizons. */
+function withChunks(policy: Policy, { horizon = policy.options.horizon, actionSteps }: { readonly horizon?: number | undefined; readonly actionSteps?: number | undefined }): Policy {
+  const { options, chunking } = policy;
+  if (horizon === options.horizon && actionSteps === undefined) return policy;
+  return policy.withOptions({ horizon, actionSteps: actionSteps ?? Math.min(options.actionSteps, horizon - chunking.firstAction) });
+}
+
 /** `difftune finetune` with the given methods; the first is the default. */
 export function finetuneCommand(methods: readonly FinetuneMethod[]): Command {
   const names = methods.map(({ name }) => name);
   const schema = v.strictObject({
     method: v.pipe(v.optional(oneOf(names), names[0]!), v.description("How, see below.")),
     policy: v.optional(pathOption("The policy to start from: its file, or the folder of its run. Required, unless a run is resumed.")),
+    horizon: v.optional(v.pipe(wholeNumber(1, 1024), v.description("Actions that it shall predict; a U-Net was often trained for more than are tuned. Default: as it was made."))),
+    actionSteps: v.optional(v.pipe(wholeNumber(1, 1024), v.description("Actions that it shall execute before it predicts again. Default: as it was made, or as many as lie ahead where that is less."))),
     environment: v.pipe(v.optional(oneOf(environmentNames)), v.description("Where it acts. Default: where its demonstrations were made.")),
     environments: v.pipe(v.optional(wholeNumber(1, 65_536), 50), v.description("Environments stepped together.")),
     ...runOptions,
@@ -113,7 +122,7 @@ export function finetuneCommand(methods: readonly FinetuneMethod[]): Command {
       using interruption = new Interruption(() => { reporter.note("Stopping after this iteration; Ctrl-C again stops at once."); });
       const { signal } = interruption;
       // A run that is taken up again starts from its own copy, whatever has become of the original.
-      const initial = await readPolicy(resume === undefined ? own.policy : `${resume}/initial.safetensors`);
+      const initial = resume === undefined ? withChunks(await readPolicy(own.policy), own) : await readPolicy(`${resume}/initial.safetensors`);
       const name = own.environment ?? environmentOf(initial);
       if (name === undefined) throw new DifftuneError("OPTION", "The policy does not say which environment it was made for.", { path: "environment", hint: `Give one by --environment: ${environmentNames.join(", ")}.` });
       const place: Place = { name, options: { ...environmentOptionsOf(initial, name), ...options.readGiven("env", environmentSchema(name)) } };

@@ -50,6 +50,19 @@ describe("difftune finetune", () => {
     expect(chain.steps.length).toBeGreaterThan(1);
   });
 
+  test("tunes shorter chunks than a U-Net was trained for, and goes on with them", async () => {
+    const unet = Policy.create({ ...policy.options, horizon: 8, actionSteps: 8, network: { kind: "unet", timeSize: 4, channels: 4, groups: 2, process: { denoisingSteps: 5 } } }, 0);
+    await writeFile(path.join(cwd, "unet.safetensors"), unet.withMetadata(policy.metadata).encode());
+    expect((await finetune(["--policy", "unet.safetensors", "--horizon", "4", "--out", "run"])).code).toBe(0);
+    const tuned = Policy.decode(await readFile(path.join(cwd, "run/policy.safetensors")));
+    expect(tuned.options).toMatchObject({ horizon: 4, actionSteps: 4 });
+    expect(tuned.values).toEqual(unet.values);
+    expect((await finetune(["--resume", "run", "--iterations", "7"])).code).toBe(0);
+    expect(await counted("run")).toBe("7");
+    const { code, errors } = await finetune(["--policy", "base.safetensors", "--horizon", "8", "--out", "other"]);
+    expect({ code, errors }).toEqual({ code: 2, errors: "difftune: The parameters do not fit the changed options. Only options that no parameter depends on can be changed.\n" });
+  });
+
   test("tells a program everything as JSON lines on the standard output, and nothing else there", async () => {
     const { code, output, errors } = await finetune(["--policy", "base.safetensors", "--out", "run", "--json", "--iterations", "3"]);
     expect({ code, errors }).toEqual({ code: 0, errors: "" });
