@@ -1,9 +1,10 @@
+import { invariant } from "../../../core/errors.js";
 import { routes, tokenHeader, type AnswerMessage, type LabelState, type ShownQuestion, type ShownSegment } from "../protocol.js";
 
 /** An element of the page by its id; the page and this file belong together. */
 function part<Kind extends Element>(id: string, kind: new () => Kind): Kind {
   const found = document.getElementById(id) as Element | null;
-  if (!(found instanceof kind)) throw new TypeError(`The page has no ${kind.name} "${id}".`);
+  invariant(found instanceof kind, `the page has no ${kind.name} "${id}"`);
   return found;
 }
 
