@@ -216,8 +216,9 @@ describe("the moving average", () => {
         await eventsOf(training);
         const policy = await training.policy();
         const { tensors } = readSafetensors(await training.save());
-        const isAverage = useEma ?? kind === "diffusion";
-        const prefix = isAverage ? "average." : kind === "diffusion" ? "actor." : "network.";
+        const isDiffusion = policy.model.kind === "diffusion";
+        const isAverage = useEma ?? isDiffusion;
+        const prefix = isAverage ? "average." : isDiffusion ? "actor." : "network.";
         expect(policy.values, `${kind}, ${useEma}`).toEqual(policy.layout.load(tensors, { prefix }));
         expect(policy.metadata).toMatchObject({ method: "pretrain", environment: "walk", seed: "3", steps: "24", parameters: isAverage ? "average" : "last" });
       }
