@@ -5,11 +5,11 @@ import type { Dataset } from "../data/dataset.js";
 import { createDevice } from "../engine/create-device.js";
 import { exitCodes, type Command } from "./command.js";
 import { environmentName } from "./environment-section.js";
-import { actingOptions, placeSection } from "./eval.js";
+import { actingOptions } from "./eval.js";
 import { Interruption } from "./interruption.js";
 import { LabelPage } from "./label/label-page.js";
 import { LabelSession, rewardName } from "./label/label-session.js";
-import { areaOf, keepPool, learningOf, learningOptions, openPool, rolloutOptions, segmentsOf } from "./label/sources.js";
+import { areaOf, keepPool, learningOf, learningOptions, learningSections, openPool, segmentsOf } from "./label/sources.js";
 import { statePainter, workspaceOf } from "./label/state-pictures.js";
 import { TerminalAnnotator } from "./label/terminal-annotator.js";
 import { pathOption } from "./options.js";
@@ -52,12 +52,7 @@ export const labelCommand: Command = {
     { what: "In the terminal, 200 labels", words: "label --out labels/keep-out --terminal --pairs 200" },
   ],
   choices: ["environment", "policy"],
-  sections: async (chosen) => [
-    { title: "Options", schema },
-    { title: "Rollouts of the policy", schema: rolloutOptions },
-    { title: "How the reward is learned", prefix: "reward", schema: learningOptions },
-    await placeSection(chosen),
-  ],
+  sections: (chosen) => learningSections(schema, chosen),
   execute: async (options) => {
     const own = options.read(schema);
     const learning = options.readBelow("reward", learningOptions);

@@ -19,12 +19,12 @@ import type { Segments } from "../preference/segments.js";
 import { splitPairs, type SplitPairs } from "../preference/split-pairs.js";
 import { exitCodes, type Command } from "./command.js";
 import { environmentName } from "./environment-section.js";
-import { actingOptions, placeSection } from "./eval.js";
+import { actingOptions } from "./eval.js";
 import { readBytes, writeAtomically } from "./files.js";
 import { Interruption } from "./interruption.js";
 import { usualBatchSize, type MapArea } from "./label/live-reward.js";
 import { rewardName } from "./label/label-session.js";
-import { areaOf, keepPool, learningOf, learningOptions, openPool, rolloutOptions, segmentsOf } from "./label/sources.js";
+import { areaOf, keepPool, learningOf, learningOptions, learningSections, openPool, segmentsOf } from "./label/sources.js";
 import { workspaceOf } from "./label/state-pictures.js";
 import { pathOption, sharedOptions } from "./options.js";
 import { PairFiles, readPairFiles } from "./pair-files.js";
@@ -222,12 +222,7 @@ export const rewardCommand: Command = {
     { what: "From the labels of people, as they are", words: "reward --out labels/keep-out" },
   ],
   choices: ["environment", "policy"],
-  sections: async (chosen) => [
-    { title: "Options", schema },
-    { title: "Rollouts of the policy", schema: rolloutOptions },
-    { title: "How the reward is learned", prefix: "reward", schema: learningOptions },
-    await placeSection(chosen),
-  ],
+  sections: (chosen) => learningSections(schema, chosen),
   execute: async (options, { commandLine }) => {
     const own = options.read(schema);
     const chosen = options.readBelow("reward", learningOptions);

@@ -1,4 +1,5 @@
 import type { Device } from "../engine/device.js";
+import { Holdings } from "../engine/holdings.js";
 import type { Launch, Program, ProgramRecorder } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
 import { randomStreams } from "../core/random-streams.js";
@@ -142,8 +143,7 @@ export class Cloner {
   readonly #device: Device;
   readonly #model: PolicyModel;
   readonly #options: ClonerOptions;
-  readonly #tensors: Tensor[] = [];
-  readonly #programs: Program[] = [];
+  readonly #holdings: Holdings;
   readonly #trained: Trained;
   readonly #average: Tensor;
   readonly #noisingTable: Tensor | undefined;
@@ -166,6 +166,7 @@ export class Cloner {
     options: ClonerOptions,
   ) {
     this.#device = device;
+    this.#holdings = new Holdings(device);
     this.#model = model;
     this.#options = options;
     this.batchCount = Math.ceil(data.training.rows / options.batchSize);
@@ -174,11 +175,11 @@ export class Cloner {
     device.write(this.#trained.firstMoments, state.firstMoments);
     device.write(this.#trained.secondMoments, state.secondMoments);
     device.write(this.#trained.optimiserState, state.optimiserState);
-    this.#average = this.#keep(device.tensor([layout.length], { label: "average", data: state.average }));
-    this.#noisingTable = model.kind === "diffusion" ? this.#keep(model.process.noisingTable(device)) : undefined;
+    this.#average = this.#holdings.keep(device.tensor([layout.length], { label: "average", data: state.average }));
+    this.#noisingTable = model.kind === "diffusion" ? this.#holdings.keep(model.process.noisingTable(device)) : undefined;
     this.#training = this.#place(data.training, "training");
     this.#validation = data.validation === undefined ? undefined : this.#place(data.validation, "validation");
-    this.#notes = this.#keep(device.tensor([options.lossSlots, noteWidth], { label: "losses" }));
+    this.#notes = this.#holdings.keep(device.tensor([options.lossSlots, noteWidth], { label: "losses" }));
   }
 
   /** Puts data and parameters on a device and records the programs. */
@@ -284,29 +285,17 @@ export class Cloner {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const program of this.#programs) program.close();
+    this.#holdings.close();
     freeTrained(this.#device, this.#trained);
-    for (const tensor of this.#tensors) this.#device.free(tensor);
-  }
-
-  #keep(tensor: Tensor): Tensor {
-    this.#tensors.push(tensor);
-    return tensor;
   }
 
   #place({ rows, states, chunks }: ClonedRows, label: string): RowSource {
     return {
       rows,
-      states: this.#keep(this.#device.tensor([rows, states.length / rows], { label: `${label} states`, data: states })),
-      chunks: this.#keep(this.#device.tensor([rows, chunks.length / rows], { label: `${label} chunks`, data: chunks })),
-      order: this.#keep(this.#device.tensor([rows], { label: `${label} order`, dtype: "u32", data: Uint32Array.from({ length: rows }, (_, row) => row) })),
+      states: this.#holdings.keep(this.#device.tensor([rows, states.length / rows], { label: `${label} states`, data: states })),
+      chunks: this.#holdings.keep(this.#device.tensor([rows, chunks.length / rows], { label: `${label} chunks`, data: chunks })),
+      order: this.#holdings.keep(this.#device.tensor([rows], { label: `${label} order`, dtype: "u32", data: Uint32Array.from({ length: rows }, (_, row) => row) })),
     };
-  }
-
-  async #program(label: string, record: (recorder: ProgramRecorder) => void): Promise<Program> {
-    const program = await this.#device.program(label, record);
-    this.#programs.push(program);
-    return program;
   }
 
   async #record(): Promise<void> {
@@ -314,14 +303,14 @@ export class Cloner {
     const { rows, order } = this.#training;
     let shuffle: Launch<{ readonly step: "u32" }> | undefined;
     this.#shuffling = {
-      program: await this.#program("order of an epoch", (recorder) => {
+      program: await this.#holdings.program("order of an epoch", (recorder) => {
         shuffle = randomPermutation(recorder, { out: order }, { length: rows, seed: [seed, 0], stream: randomStreams.permutation, step: 0 });
       }),
       launch: shuffle!,
     };
     let average: Launch<typeof emaSpec.params> | undefined;
     this.#averaging = {
-      program: await this.#program("moving average", (recorder) => {
+      program: await this.#holdings.program("moving average", (recorder) => {
         average = ema(recorder, { parameters: this.#trained.values, average: this.#average }, { decay: 0 });
       }),
       launch: average!,
@@ -332,7 +321,7 @@ export class Cloner {
   async #recordStep(rows: number): Promise<TrainingRun> {
     const { weightDecay, maxGradientNorm, entropyWeight, lossSlots } = this.#options;
     let recorded: Omit<TrainingRun, "program"> | undefined;
-    const program = await this.#program(`cloning step of ${rows} rows`, (recorder) => {
+    const program = await this.#holdings.program(`cloning step of ${rows} rows`, (recorder) => {
       const loss = recorder.temporary([1], "loss");
       const norm = recorder.temporary([gradientNormLength], "gradient norm");
       const { batch, moveTo } = this.#recordBatch(recorder, this.#training, rows, streams.training);
@@ -353,11 +342,11 @@ export class Cloner {
   async #recordValidation(): Promise<{ readonly runs: ReadonlyMap<number, ValidationRun>; readonly losses: Tensor }> {
     const source = this.#validation!;
     const batchCount = Math.ceil(source.rows / validationRows);
-    const losses = this.#keep(this.#device.tensor([batchCount, 2], { label: "validation losses" }));
+    const losses = this.#holdings.keep(this.#device.tensor([batchCount, 2], { label: "validation losses" }));
     const runs = new Map<number, ValidationRun>();
     for (const rows of batchSizes(source.rows, validationRows)) {
       let recorded: Omit<ValidationRun, "program"> | undefined;
-      const program = await this.#program(`validation of ${rows} rows`, (recorder) => {
+      const program = await this.#holdings.program(`validation of ${rows} rows`, (recorder) => {
         const { batch, moveTo } = this.#recordBatch(recorder, source, rows, streams.validation);
         const notes = [this.#trained.values, this.#average].map((values, column) => {
           const loss = recorder.temporary([1], "loss");

@@ -1,5 +1,6 @@
 import { randomStreams } from "../core/random-streams.js";
 import type { Device } from "../engine/device.js";
+import { Holdings } from "../engine/holdings.js";
 import type { Launch, Program, ProgramRecorder } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
 import { affineColumns } from "../kernels/nn/affine-columns.js";
@@ -75,8 +76,7 @@ export class RewardLearner {
   readonly #networks: RewardNetworks;
   readonly #pairs: LearnerPairs;
   readonly #options: LearnerOptions;
-  readonly #tensors: Tensor[] = [];
-  readonly #programs: Program[] = [];
+  readonly #holdings: Holdings;
   readonly #trained: Trained;
   /** Standardised features [pairs, 2 H D]: the first segment, then the second. */
   readonly #features: Tensor;
@@ -95,6 +95,7 @@ export class RewardLearner {
 
   private constructor(device: Device, shape: RewardModelShape, pairs: LearnerPairs, state: LearnerState, options: LearnerOptions) {
     this.#device = device;
+    this.#holdings = new Holdings(device);
     this.#shape = shape;
     this.#pairs = pairs;
     this.#options = options;
@@ -114,7 +115,7 @@ export class RewardLearner {
     this.#features = this.#floats("pair features", features);
     this.#labels = this.#floats("pair labels", pairs.pairs.map(({ label }) => label));
     const indices = (label: string, length: number): Tensor =>
-      this.#keep(device.tensor([length], { label, dtype: "u32", data: Uint32Array.from({ length }, (_, at) => at) }));
+      this.#holdings.keep(device.tensor([length], { label, dtype: "u32", data: Uint32Array.from({ length }, (_, at) => at) }));
     this.#identity = indices("all pairs", count);
     this.#orders = this.#networks.members.map((_, member) => indices(`order of member ${member}`, pairs.trainingCount));
     const { anchor } = options;
@@ -191,30 +192,18 @@ export class RewardLearner {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const program of this.#programs) program.close();
+    this.#holdings.close();
     freeTrained(this.#device, this.#trained);
-    for (const tensor of this.#tensors) this.#device.free(tensor);
-  }
-
-  #keep(tensor: Tensor): Tensor {
-    this.#tensors.push(tensor);
-    return tensor;
   }
 
   #floats(label: string, data: ArrayLike<number>): Tensor {
-    return this.#keep(this.#device.tensor([data.length], { label, data }));
-  }
-
-  async #program(label: string, record: (recorder: ProgramRecorder) => void): Promise<Program> {
-    const program = await this.#device.program(label, record);
-    this.#programs.push(program);
-    return program;
+    return this.#holdings.keep(this.#device.tensor([data.length], { label, data }));
   }
 
   async #record(): Promise<void> {
     const { pairs, trainingCount } = this.#pairs;
     const launches: Launch<{ readonly step: "u32" }>[] = [];
-    const program = await this.#program("orders of an epoch", (recorder) => {
+    const program = await this.#holdings.program("orders of an epoch", (recorder) => {
       for (const [member, out] of this.#orders.entries()) {
         launches.push(randomPermutation(recorder, { out }, { length: trainingCount, seed: this.#seedOf(member), stream: randomStreams.permutation, step: 0 }));
       }
@@ -232,7 +221,7 @@ export class RewardLearner {
   async #recordStep(size: number): Promise<Step> {
     const { rate, weightDecay } = this.#options;
     const moves: Step["moveTo"][] = [];
-    const program = await this.#program(`reward step of ${size} pairs`, (recorder) => {
+    const program = await this.#holdings.program(`reward step of ${size} pairs`, (recorder) => {
       const pass = new Pass(recorder, this.#networks.layout, this.#trained.values, this.#trained.gradients);
       for (const member of this.#networks.members.keys()) moves.push(this.#recordMember(recorder, pass, member, size));
       recordOptimiserStep(recorder, this.#trained, { rate, weightDecay });
@@ -304,9 +293,9 @@ export class RewardLearner {
   async #recordMeasurement(size: number): Promise<Measurement> {
     const { horizon } = this.#pairs;
     const width = this.#shape.features.length;
-    const scores = this.#networks.members.map((_, member) => this.#keep(this.#device.tensor([size, 2], { label: `measured scores of member ${member}` })));
+    const scores = this.#networks.members.map((_, member) => this.#holdings.keep(this.#device.tensor([size, 2], { label: `measured scores of member ${member}` })));
     let gather: Launch<{ readonly indexOffset: "u32" }> | undefined;
-    const program = await this.#program(`reward measurement of ${size} pairs`, (recorder) => {
+    const program = await this.#holdings.program(`reward measurement of ${size} pairs`, (recorder) => {
       const pass = new Pass(recorder, this.#networks.layout, this.#trained.values);
       const x = recorder.temporary([size * 2 * horizon, width], "measured features");
       gather = rowGather(recorder, { source: this.#features, index: this.#identity, out: x }, { rows: size, width: 2 * horizon * width });

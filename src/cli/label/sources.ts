@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import path from "node:path";
 import * as v from "valibot";
 import { DifftuneError } from "../../core/errors.js";
-import { finiteNumber, wholeNumber } from "../../core/options.js";
+import { finiteNumber, wholeNumber, type OptionsSchema } from "../../core/options.js";
 import { Dataset, DatasetBuilder, sourceOf } from "../../data/dataset.js";
 import type { Device } from "../../engine/device.js";
 import type { EnvironmentName } from "../../envs/registry.js";
@@ -10,8 +10,8 @@ import { compileExpression, compileFeatures } from "../../preference/expression.
 import { featureStatistics, rewardSchema, type RewardOptions } from "../../preference/reward-training.js";
 import { Segments } from "../../preference/segments.js";
 import { recordRollouts, rolloutSchema } from "../../rl/recorded-rollouts.js";
-import type { CommandOptions } from "../command.js";
-import { placeOf } from "../eval.js";
+import type { CommandOptions, OptionSection } from "../command.js";
+import { placeOf, placeSection } from "../eval.js";
 import { readBytes, writeAtomically } from "../files.js";
 import { describedOptions } from "../options.js";
 import { openEnvironment, readPolicy } from "../policy-file.js";
@@ -20,7 +20,7 @@ import type { MapArea } from "./live-reward.js";
 import { workspaceOf } from "./state-pictures.js";
 
 /** Options of the rollouts that a pool is made of. */
-export const rolloutOptions = v.strictObject({ episodes: rolloutSchema.entries.episodes, steps: rolloutSchema.entries.steps, isDeterministic: rolloutSchema.entries.isDeterministic });
+const rolloutOptions = v.strictObject({ episodes: rolloutSchema.entries.episodes, steps: rolloutSchema.entries.steps, isDeterministic: rolloutSchema.entries.isDeterministic });
 
 /** How the reward is learned while labels come in: sooner done than by the defaults of `trainReward`. */
 export const learningOptions = v.strictObject({
@@ -35,6 +35,16 @@ export const learningOptions = v.strictObject({
   batchSize: v.pipe(v.optional(wholeNumber(1, 1_048_576)), v.description("Labels of one gradient step. Default: about a seventh of them, 16 to 128.")),
   anchor: v.pipe(v.optional(finiteNumber(0, 1000), 0.3), v.description("Weight that keeps the reward near 0 where nobody was; 0 does not.")),
 });
+
+/** The sections of a command that takes states from a policy and learns a reward; `schema` holds its own options. */
+export async function learningSections(schema: OptionsSchema, chosen: Parameters<typeof placeSection>[0]): Promise<readonly OptionSection[]> {
+  return [
+    { title: "Options", schema },
+    { title: "Rollouts of the policy", schema: rolloutOptions },
+    { title: "How the reward is learned", prefix: "reward", schema: learningOptions },
+    await placeSection(chosen),
+  ];
+}
 
 /** The states of a folder of labels, a data set. */
 const poolName = "pool.safetensors";
