@@ -21,9 +21,9 @@ import { useExactSearch } from "../physics/planar/collide";
 import { driveGroup, resetScene } from "../physics/planar/scene";
 import { drawNormal, drawUniform, seedTwister, TWISTER_BYTES } from "../physics/mersenne-twister";
 import { BATCH_MAX_STEPS } from "./batch";
-import { PUSHT_RESET_ORDER, PUSHT_SUCCESS_COVERAGE, sampleStart } from "./pusht";
+import { PUSHT_BOX_X0, PUSHT_BOX_X1, PUSHT_BOX_Y0, PUSHT_BOX_Y1, PUSHT_RESET_ORDER, PUSHT_SUCCESS_COVERAGE, sampleStart } from "./pusht";
 import {
-  between, clamp, CLEARANCE, isInsideGrown, isOnCanvas, prepareWays, wayLength, wayPoints, WAYS_BYTES, writeWay,
+  between, clamp, CLEARANCE, crosses, isInsideGrown, isOnCanvas, prepareWays, wayLength, wayPoints, WAYS_BYTES, writeWay,
 } from "./pusht-way";
 
 const LANES: u32 = 8;
@@ -121,6 +121,13 @@ const WORK_BYTES: usize = BEST_SCENE + KEPT_BYTES;
 let work: usize = 0;
 let threshold: f64 = 0.0;
 let isConsistent: bool = false;
+/** The batch's forbidden box with BOX_MARGIN around it; it is empty where there is none. */
+let boxX0: f64 = 0.0;
+let boxX1: f64 = 0.0;
+let boxY0: f64 = 0.0;
+let boxY1: f64 = 0.0;
+/** The hand keeps this far away from the box, px: it shakes, and cuts corners. */
+const BOX_MARGIN: f64 = 24.0;
 
 /** Bytes of the block that `pusht_expert` works in. */
 export function pusht_expert_bytes(): u32 {
@@ -137,6 +144,43 @@ function laneScene(lane: u32): usize {
 @inline
 function laneData(lane: u32): usize {
   return work + LANE_DATA + <usize>lane * LANE_STRIDE;
+}
+
+// --- The forbidden box
+
+function noteBox(batch: usize): void {
+  const x0 = load<f64>(batch, PUSHT_BOX_X0);
+  const y0 = load<f64>(batch, PUSHT_BOX_Y0);
+  const x1 = load<f64>(batch, PUSHT_BOX_X1);
+  const y1 = load<f64>(batch, PUSHT_BOX_Y1);
+  const margin = x0 < x1 && y0 < y1 ? BOX_MARGIN : 0.0;
+  boxX0 = x0 - margin;
+  boxX1 = x1 + margin;
+  boxY0 = y0 - margin;
+  boxY1 = y1 + margin;
+}
+
+// @ts-ignore: decorator
+@inline
+function isInBox(x: f64, y: f64): bool {
+  return x > boxX0 && x < boxX1 && y > boxY0 && y < boxY1;
+}
+
+/** Whether the way last measured, from (ax, ay) to (bx, by), stays out of the box; from within its margin it may lead out. */
+function isWayAllowed(scene: usize, ax: f64, ay: f64, bx: f64, by: f64): bool {
+  if (boxX0 >= boxX1) return true;
+  const points = writeWay(scene, ax, ay, bx, by);
+  let fromX = ax;
+  let fromY = ay;
+  for (let i: u32 = 1; i < points; i++) {
+    const point = wayPoints() + (<usize>i << 4);
+    const x = load<f64>(point);
+    const y = load<f64>(point, 8);
+    if (!isInBox(fromX, fromY) && crosses(fromX, fromY, x, y, boxX0, boxX1, boxY0, boxY1)) return false;
+    fromX = x;
+    fromY = y;
+  }
+  return !isInBox(bx, by);
 }
 
 // --- Estimates
@@ -236,7 +280,7 @@ function expandNode(parent: usize, level: u32, samples: u32): void {
     for (let tries: u32 = 0; tries < 4 * LANES && lanes < LANES; tries++) {
       if (!drawPush(parent)) continue;
       const way = wayLength(parent, load<f64>(parent, AGENT_X), load<f64>(parent, AGENT_Y), pushX, pushY);
-      if (way === Infinity) continue;
+      if (way === Infinity || !isWayAllowed(parent, load<f64>(parent, AGENT_X), load<f64>(parent, AGENT_Y), pushX, pushY)) continue;
       const lane = laneData(lanes);
       store<f64>(lane, pushX, LANE_X);
       store<f64>(lane, pushY, LANE_Y);
@@ -284,6 +328,8 @@ function keepBestStop(parent: usize, level: u32, index: u32, speed: f64): void {
   const scene = laneScene(index);
   const x = load<f64>(scene, AGENT_X);
   const y = load<f64>(scene, AGENT_Y);
+  // Once in the box, no later stop counts either.
+  if (isInBox(x, y)) store<f64>(lane, Infinity, LANE_APPROACH);
   // A push that has not moved the T is none: standing still must never look like the best thing to do.
   if (!isOnCanvas(x, y) || poseDistance(scene, parent + BLOCK_X) < SMALLEST_PUSH) return;
   const startX = load<f64>(lane, LANE_X);
@@ -434,6 +480,7 @@ const PRICE_OF_DEVIATION: f64 = 0.3;
 /** Carries out the lists of all lanes from the scene as it is and keeps the best. */
 function runTrials(node: usize): void {
   const group = work + GROUP_LIST;
+  const startsInBox = isInBox(load<f64>(work + MAIN, AGENT_X), load<f64>(work + MAIN, AGENT_Y));
   let longest = 0;
   for (let i: u32 = 0; i < LANES; i++) {
     memory.copy(laneScene(i), work + MAIN, KEPT_BYTES);
@@ -456,6 +503,10 @@ function runTrials(node: usize): void {
       const count = load<i32>(lane, LANE_COUNT);
       if (step >= count) continue;
       const scene = laneScene(i);
+      if (isInBox(load<f64>(scene, AGENT_X), load<f64>(scene, AGENT_Y)) && !startsInBox) {
+        store<i32>(lane, 0, LANE_COUNT);
+        continue;
+      }
       const isDone = covered(scene) > threshold;
       if (!isDone && step + 1 < count) continue;
       const steps = <f64>(step + 1);
@@ -533,7 +584,8 @@ function carryOutShaking(count: i32, shake: f64, aimed: usize, given: usize): i3
 /**
  * Demonstrates the episode that `seed` gives under the options of `batch`: writes the targets of its env steps at `aimed`, f32 x 2 for
  * each of up to the batch's MAX_STEPS, and returns their number, negative where the T did not come to cover the batch's SUCCESS_COVERAGE.
- * With `shake` above 0 the hand misses each target by as much, and what it gave instead is written at `given`. `block` has
+ * With `shake` above 0 the hand misses each target by as much, and what it gave instead is written at `given`. No push is chosen that
+ * leads through the batch's forbidden box. `block` has
  * `pusht_expert_bytes` bytes.
  */
 export function pusht_expert(block: usize, batch: usize, seed: u32, consistent: u32, shake: f64, aimed: usize, given: usize): i32 {
@@ -541,6 +593,7 @@ export function pusht_expert(block: usize, batch: usize, seed: u32, consistent: 
   work = block;
   isConsistent = consistent !== 0;
   threshold = load<f64>(batch, PUSHT_SUCCESS_COVERAGE);
+  noteBox(batch);
   const maxSteps = load<i32>(batch, BATCH_MAX_STEPS);
   const start = block + START;
   const main = block + MAIN;
@@ -557,6 +610,7 @@ export function pusht_expert(block: usize, batch: usize, seed: u32, consistent: 
     const node = search();
     if (node === 0) break;
     carryOut(node);
+    if (bestValue === Infinity) break;
     let count = min(bestCount, maxSteps - steps);
     const place = <usize>steps << 3;
     if (shake > 0.0) {

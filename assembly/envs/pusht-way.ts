@@ -45,7 +45,7 @@ export function clamp(value: f64, low: f64, high: f64): f64 {
 }
 
 /** Whether the open rectangle is crossed by a-b (slab test). */
-function crosses(ax: f64, ay: f64, bx: f64, by: f64, x0: f64, x1: f64, y0: f64, y1: f64): bool {
+export function crosses(ax: f64, ay: f64, bx: f64, by: f64, x0: f64, x1: f64, y0: f64, y1: f64): bool {
   const dx = bx - ax;
   const dy = by - ay;
   let from = 0.0;

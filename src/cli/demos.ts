@@ -62,6 +62,8 @@ const pushtDemos = describedOptions({ ...pushtDemonstrationSchema.entries, episo
   action: "What is recorded as an action: the target of a step, or its offset from where the agent is.",
   consistent: "Whether like states are answered alike, which is learned much faster; else every decision draws pushes of its own.",
   shakePx: "Standard deviation with which the hand misses its targets, px; recorded is what it aimed at. 0 records a steady hand.",
+  forbiddenBox: "A rectangle that the hand keeps out of, px; starts from which the planner finds no way past it are left out.",
+  skipSteps: "Steps at the beginning that are carried out and not recorded: what is learned is how a way goes on, not that it is taken.",
   keepFailures: "Whether episodes that did not succeed are kept too.",
 });
 

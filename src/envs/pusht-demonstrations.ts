@@ -32,6 +32,13 @@ export const pushtDemonstrationSchema = v.strictObject({
    * states that its misses led to: a policy that acts with noise learns from it what to do then. 0 records a steady hand.
    */
   shakePx: v.optional(finiteNumber(0, 100), 0),
+  /** A rectangle that the planner's hand keeps out of; a start from which it finds no way past it is left out. */
+  forbiddenBox: pushtSchema.entries.forbiddenBox,
+  /**
+   * Steps at the beginning that are carried out and not recorded: what is learned is how a way goes on, not that it is taken. An
+   * episode that is over by then is left out.
+   */
+  skipSteps: v.optional(wholeNumber(0, 10_000), 0),
   /** Whether episodes that did not succeed are yielded too; else the next seed is tried. */
   keepFailures: v.optional(v.boolean("It must be true or false."), false),
 });
@@ -55,7 +62,7 @@ export type PushTDemonstrationOptions = v.InferInput<typeof pushtDemonstrationSc
  */
 export async function* demonstratePushT(options: PushTDemonstrationOptions = {}): AsyncGenerator<Demonstration, void, undefined> {
   const { signal, ...rest } = options;
-  const { count, seed, keepFailures, consistent, shakePx, action, ...settings } = parseOptions(pushtDemonstrationSchema, rest, "demonstratePushT");
+  const { count, seed, keepFailures, consistent, shakePx, skipSteps, action, ...settings } = parseOptions(pushtDemonstrationSchema, rest, "demonstratePushT");
   using env = await createPushT({ ...settings, threads: 1, autoReset: false });
   const plan = env.planner({ consistent, shakePx });
   const observationSize = env.observationSpace.size;
@@ -67,7 +74,7 @@ export async function* demonstratePushT(options: PushTDemonstrationOptions = {})
     }
     const start = (seed + attempt) % 2 ** 32;
     const { length, success, aimed, given } = plan(start);
-    if (length > 0 && (success || keepFailures)) {
+    if (length > skipSteps && (success || keepFailures)) {
       const observations = new Float32Array(length * observationSize);
       const actions = aimed.slice(0, 2 * length);
       const rewards = new Float32Array(length);
@@ -84,7 +91,10 @@ export async function* demonstratePushT(options: PushTDemonstrationOptions = {})
         rewards[step] = result.rewards[0]!;
       }
       yielded++;
-      yield { observations, actions, rewards, seed: start, success, label: "" };
+      yield {
+        observations: observations.subarray(skipSteps * observationSize), actions: actions.subarray(2 * skipSteps), rewards: rewards.subarray(skipSteps),
+        seed: start, success, label: "",
+      };
     }
     // Planning blocks; between two episodes everything else has its turn.
     await new Promise<void>((resolve) => {

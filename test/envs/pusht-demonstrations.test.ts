@@ -124,6 +124,25 @@ describe("demonstrations of push-t", () => {
     expect(new Set(episodes.map(({ observations }) => observations[0])).size).toBe(4);
   });
 
+  test("a forbidden box is gone round, by a shaking hand too, and what is left out is the beginning of the way round", async () => {
+    const box = { x0: 330, y0: 300, x1: 470, y1: 440 };
+    const starts = { states: [[388, 221, 240, 331, 1.27], [447, 244, 234, 326, 1.226]], jitterPx: 5, jitterAngle: 0.05 };
+    const options = { count: 8, starts, consistent: true, shakePx: 4, maxSteps: 150 } as const;
+    const entering = (episodes: readonly Demonstration[]) => episodes.filter(({ observations }) =>
+      observations.some((x, place) => place % 5 === 0 && x > box.x0 && x < box.x1 && observations[place + 1]! > box.y0 && observations[place + 1]! < box.y1),
+    ).length;
+    const [direct, round] = [await collect(options), await collect({ ...options, forbiddenBox: box })];
+    expect(entering(direct)).toBe(8);
+    expect(entering(round)).toBe(0);
+    expect(round.every(({ success, rewards }) => success && rewards.at(-1) === 1)).toBe(true);
+    const shortened = await collect({ ...options, forbiddenBox: box, skipSteps: 8 });
+    expect(shortened).toEqual(round.map(({ observations, actions, rewards, ...rest }) => (
+      { ...rest, observations: observations.subarray(5 * 8), actions: actions.subarray(2 * 8), rewards: rewards.subarray(8) }
+    )));
+    // A box that holds the goal leaves no way of coming to it.
+    expect(await collect({ count: 1, forbiddenBox: { x0: 120, y0: 120, x1: 400, y1: 400 }, keepFailures: true, seed: 3, maxSteps: 60 })).toMatchObject([{ success: false }]);
+  });
+
   test("failures are left out unless they are asked for", async () => {
     const all = await collect({ count: 4, maxSteps: 80, keepFailures: true });
     const failed = all.filter(({ success }) => !success);
