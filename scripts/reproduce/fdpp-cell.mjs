@@ -62,17 +62,27 @@ function demonstrated() {
 /** The planner's episodes: of the first round, or those before and what it does from where the last policy went. */
 async function demonstrate(cell, context) {
   const { signal, tell } = context;
-  const given = pretraining.demonstrations;
   const isFirst = cell.base === undefined;
-  const count = isFirst ? cell.demonstrations ?? given.count : cell.visited;
   const builder = await withEnvironment(await createPushT(demonstrated()), (env) => new DatasetBuilder(sourceOf(env)));
   if (!isFirst) builder.addAll(Dataset.decode(await readFile(path.join(context.root, cell.base, demonstrationsName))));
-  const starts = isFirst ? pretraining.starts : { states: await statesOf(await policyOf(cell.base, context), cell, context) };
-  // Every round has seeds of its own.
-  const episodes = demonstratePushT({ ...given, starts, count, seed: given.seed + cell.round * 1_000_000, signal });
+  const parts = isFirst
+    ? waysOf(cell).map((way) => ({ starts: pretraining.starts, ...way }))
+    : [{ starts: { states: await statesOf(await policyOf(cell.base, context), cell, context) }, count: cell.visited }];
+  const total = parts.reduce((sum, { count }) => sum + count, 0);
   let done = 0;
-  for await (const progress of builder.collect(episodes)) tell(`demonstration ${done += 1} of ${count}, ${progress.steps} steps in all`);
+  for (const [index, part] of parts.entries()) {
+    // Every round and part has seeds of its own.
+    const seed = pretraining.demonstrations.seed + (cell.round * pretraining.ways.length + index) * 1_000_000;
+    const episodes = demonstratePushT({ ...pretraining.demonstrations, ...part, seed, signal });
+    for await (const progress of builder.collect(episodes)) tell(`demonstration ${done += 1} of ${total}, ${progress.steps} steps in all`);
+  }
   return builder.build();
+}
+
+/** The ways that the first round shows; `--demonstrations` keeps their shares. */
+function waysOf({ demonstrations }) {
+  const total = pretraining.ways.reduce((sum, { count }) => sum + count, 0);
+  return pretraining.ways.map((way) => ({ ...way, count: Math.ceil(way.count * (demonstrations ?? total) / total) }));
 }
 
 /** States that a policy comes through. */
