@@ -23,7 +23,7 @@ import { drawNormal, drawUniform, seedTwister, TWISTER_BYTES } from "../physics/
 import { BATCH_MAX_STEPS } from "./batch";
 import { PUSHT_BOX_X0, PUSHT_BOX_X1, PUSHT_BOX_Y0, PUSHT_BOX_Y1, PUSHT_RESET_ORDER, PUSHT_SUCCESS_COVERAGE, sampleStart } from "./pusht";
 import {
-  between, clamp, CLEARANCE, crosses, isInsideGrown, isOnCanvas, prepareWays, wayLength, wayPoints, WAYS_BYTES, writeWay,
+  between, clamp, CLEARANCE, isInsideGrown, isKeptOut, isOnCanvas, keepOut, prepareWays, wayLength, wayPoints, WAYS_BYTES, writeWay,
 } from "./pusht-way";
 
 const LANES: u32 = 8;
@@ -121,13 +121,10 @@ const WORK_BYTES: usize = BEST_SCENE + KEPT_BYTES;
 let work: usize = 0;
 let threshold: f64 = 0.0;
 let isConsistent: bool = false;
-/** The batch's forbidden box with BOX_MARGIN around it; it is empty where there is none. */
-let boxX0: f64 = 0.0;
-let boxX1: f64 = 0.0;
-let boxY0: f64 = 0.0;
-let boxY1: f64 = 0.0;
-/** The hand keeps this far away from the box, px: it shakes, and cuts corners. */
+/** Ways keep this far away from the box, px ... */
 const BOX_MARGIN: f64 = 24.0;
+/** ... and the disc, which cuts corners and is moved by a hand that shakes, half as far. */
+const BOX_SLACK: f64 = 12.0;
 
 /** Bytes of the block that `pusht_expert` works in. */
 export function pusht_expert_bytes(): u32 {
@@ -146,41 +143,14 @@ function laneData(lane: u32): usize {
   return work + LANE_DATA + <usize>lane * LANE_STRIDE;
 }
 
-// --- The forbidden box
-
-function noteBox(batch: usize): void {
+/** Keeps the hand out of the batch's forbidden box, if it has one. */
+function keepOutOfBox(batch: usize): void {
   const x0 = load<f64>(batch, PUSHT_BOX_X0);
   const y0 = load<f64>(batch, PUSHT_BOX_Y0);
   const x1 = load<f64>(batch, PUSHT_BOX_X1);
   const y1 = load<f64>(batch, PUSHT_BOX_Y1);
-  const margin = x0 < x1 && y0 < y1 ? BOX_MARGIN : 0.0;
-  boxX0 = x0 - margin;
-  boxX1 = x1 + margin;
-  boxY0 = y0 - margin;
-  boxY1 = y1 + margin;
-}
-
-// @ts-ignore: decorator
-@inline
-function isInBox(x: f64, y: f64): bool {
-  return x > boxX0 && x < boxX1 && y > boxY0 && y < boxY1;
-}
-
-/** Whether the way last measured, from (ax, ay) to (bx, by), stays out of the box; from within its margin it may lead out. */
-function isWayAllowed(scene: usize, ax: f64, ay: f64, bx: f64, by: f64): bool {
-  if (boxX0 >= boxX1) return true;
-  const points = writeWay(scene, ax, ay, bx, by);
-  let fromX = ax;
-  let fromY = ay;
-  for (let i: u32 = 1; i < points; i++) {
-    const point = wayPoints() + (<usize>i << 4);
-    const x = load<f64>(point);
-    const y = load<f64>(point, 8);
-    if (!isInBox(fromX, fromY) && crosses(fromX, fromY, x, y, boxX0, boxX1, boxY0, boxY1)) return false;
-    fromX = x;
-    fromY = y;
-  }
-  return !isInBox(bx, by);
+  if (x0 < x1 && y0 < y1) keepOut(x0 - BOX_MARGIN, x1 + BOX_MARGIN, y0 - BOX_MARGIN, y1 + BOX_MARGIN);
+  else keepOut(0.0, 0.0, 0.0, 0.0);
 }
 
 // --- Estimates
@@ -280,7 +250,7 @@ function expandNode(parent: usize, level: u32, samples: u32): void {
     for (let tries: u32 = 0; tries < 4 * LANES && lanes < LANES; tries++) {
       if (!drawPush(parent)) continue;
       const way = wayLength(parent, load<f64>(parent, AGENT_X), load<f64>(parent, AGENT_Y), pushX, pushY);
-      if (way === Infinity || !isWayAllowed(parent, load<f64>(parent, AGENT_X), load<f64>(parent, AGENT_Y), pushX, pushY)) continue;
+      if (way === Infinity) continue;
       const lane = laneData(lanes);
       store<f64>(lane, pushX, LANE_X);
       store<f64>(lane, pushY, LANE_Y);
@@ -329,7 +299,7 @@ function keepBestStop(parent: usize, level: u32, index: u32, speed: f64): void {
   const x = load<f64>(scene, AGENT_X);
   const y = load<f64>(scene, AGENT_Y);
   // Once in the box, no later stop counts either.
-  if (isInBox(x, y)) store<f64>(lane, Infinity, LANE_APPROACH);
+  if (isKeptOut(x, y, BOX_SLACK)) store<f64>(lane, Infinity, LANE_APPROACH);
   // A push that has not moved the T is none: standing still must never look like the best thing to do.
   if (!isOnCanvas(x, y) || poseDistance(scene, parent + BLOCK_X) < SMALLEST_PUSH) return;
   const startX = load<f64>(lane, LANE_X);
@@ -480,7 +450,7 @@ const PRICE_OF_DEVIATION: f64 = 0.3;
 /** Carries out the lists of all lanes from the scene as it is and keeps the best. */
 function runTrials(node: usize): void {
   const group = work + GROUP_LIST;
-  const startsInBox = isInBox(load<f64>(work + MAIN, AGENT_X), load<f64>(work + MAIN, AGENT_Y));
+  const startsInBox = isKeptOut(load<f64>(work + MAIN, AGENT_X), load<f64>(work + MAIN, AGENT_Y), BOX_SLACK);
   let longest = 0;
   for (let i: u32 = 0; i < LANES; i++) {
     memory.copy(laneScene(i), work + MAIN, KEPT_BYTES);
@@ -503,7 +473,7 @@ function runTrials(node: usize): void {
       const count = load<i32>(lane, LANE_COUNT);
       if (step >= count) continue;
       const scene = laneScene(i);
-      if (isInBox(load<f64>(scene, AGENT_X), load<f64>(scene, AGENT_Y)) && !startsInBox) {
+      if (isKeptOut(load<f64>(scene, AGENT_X), load<f64>(scene, AGENT_Y), BOX_SLACK) && !startsInBox) {
         store<i32>(lane, 0, LANE_COUNT);
         continue;
       }
@@ -533,7 +503,7 @@ function carryOut(node: usize): void {
   const startX = load<f64>(node, NODE_X);
   const startY = load<f64>(node, NODE_Y);
   wayLength(main, x, y, startX, startY);
-  const points = writeWay(main, x, y, startX, startY);
+  const points = writeWay(x, y, startX, startY);
   bestValue = Infinity;
   bestLength = load<f64>(node, NODE_LENGTH);
   let spread = Math.max(2.0, 0.1 * bestLength);
@@ -593,7 +563,7 @@ export function pusht_expert(block: usize, batch: usize, seed: u32, consistent: 
   work = block;
   isConsistent = consistent !== 0;
   threshold = load<f64>(batch, PUSHT_SUCCESS_COVERAGE);
-  noteBox(batch);
+  keepOutOfBox(batch);
   const maxSteps = load<i32>(batch, BATCH_MAX_STEPS);
   const start = block + START;
   const main = block + MAIN;

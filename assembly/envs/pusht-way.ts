@@ -1,5 +1,5 @@
 // Ways of the disc around the T, in the T's own frame: the T grown by CLEARANCE is the union of two upright rectangles, and a
-// shortest way around it bends only at its convex corners.
+// shortest way around it bends only at its convex corners. Where a box of the world is to be kept out of, ways bend at its corners too.
 import { BAR_BOTTOM, BAR_RIGHT, BAR_TOP, STEM_BOTTOM, STEM_RIGHT } from "../physics/planar/constants";
 import { BLOCK_COS, BLOCK_SIN, ORIGIN_X, ORIGIN_Y } from "../physics/planar/memory";
 
@@ -14,7 +14,9 @@ const SEES: usize = 0;
 const DISTANCES: usize = 64;
 const CAME_FROM: usize = 192;
 const PATH: usize = 256;
-export const WAYS_BYTES: usize = 512;
+/** Where ways bend, in the T's frame, f64 x 2: the corners of the T, and those of the box. */
+const BENDS: usize = 512;
+export const WAYS_BYTES: usize = 704;
 
 let scratch: usize = 0;
 
@@ -45,7 +47,7 @@ export function clamp(value: f64, low: f64, high: f64): f64 {
 }
 
 /** Whether the open rectangle is crossed by a-b (slab test). */
-export function crosses(ax: f64, ay: f64, bx: f64, by: f64, x0: f64, x1: f64, y0: f64, y1: f64): bool {
+function crosses(ax: f64, ay: f64, bx: f64, by: f64, x0: f64, x1: f64, y0: f64, y1: f64): bool {
   const dx = bx - ax;
   const dy = by - ay;
   let from = 0.0;
@@ -120,6 +122,82 @@ export function isOnCanvas(x: f64, y: f64): bool {
   return x >= CANVAS_LOW && x <= CANVAS_HIGH && y >= CANVAS_LOW && y <= CANVAS_HIGH;
 }
 
+function bendX(bend: u32): f64 {
+  return load<f64>(scratch + BENDS + (<usize>bend << 4));
+}
+
+function bendY(bend: u32): f64 {
+  return load<f64>(scratch + BENDS + (<usize>bend << 4), 8);
+}
+
+function setBend(bend: u32, x: f64, y: f64): void {
+  store<f64>(scratch + BENDS + (<usize>bend << 4), x);
+  store<f64>(scratch + BENDS + (<usize>bend << 4), y, 8);
+}
+
+// The box to keep out of, with a margin around it, in the world; empty where there is none.
+let boxX0: f64 = 0.0;
+let boxX1: f64 = 0.0;
+let boxY0: f64 = 0.0;
+let boxY1: f64 = 0.0;
+let bends: u32 = CORNERS;
+
+// The frame of the T of the way that is measured.
+let frameCos: f64 = 1.0;
+let frameSin: f64 = 0.0;
+let frameX: f64 = 0.0;
+let frameY: f64 = 0.0;
+
+// @ts-ignore: decorator
+@inline
+function worldX(x: f64, y: f64): f64 {
+  return frameCos * x - frameSin * y + frameX;
+}
+
+// @ts-ignore: decorator
+@inline
+function worldY(x: f64, y: f64): f64 {
+  return frameSin * x + frameCos * y + frameY;
+}
+
+/** Ways keep out of this rectangle of the world from now on; of none where it is empty. */
+export function keepOut(x0: f64, x1: f64, y0: f64, y1: f64): void {
+  boxX0 = x0;
+  boxX1 = x1;
+  boxY0 = y0;
+  boxY1 = y1;
+  bends = x0 < x1 && y0 < y1 ? CORNERS + 4 : CORNERS;
+}
+
+/** Whether a point of the world lies in the rectangle to keep out of, deeper than `depth`. */
+// @ts-ignore: decorator
+@inline
+export function isKeptOut(x: f64, y: f64, depth: f64 = 0.0): bool {
+  return x > boxX0 + depth && x < boxX1 - depth && y > boxY0 + depth && y < boxY1 - depth;
+}
+
+/** Whether the disc can go straight from a to b, in the T's frame; out of the box it can from anywhere in it. */
+function isOpen(ax: f64, ay: f64, bx: f64, by: f64): bool {
+  if (!isClear(ax, ay, bx, by)) return false;
+  if (bends === CORNERS) return true;
+  const x = worldX(ax, ay);
+  const y = worldY(ax, ay);
+  return isKeptOut(x, y) || !crosses(x, y, worldX(bx, by), worldY(bx, by), boxX0, boxX1, boxY0, boxY1);
+}
+
+/** Takes the frame of the T of `scene`, and the corners of the box in it. */
+function enterFrame(scene: usize): void {
+  frameCos = load<f64>(scene, BLOCK_COS);
+  frameSin = load<f64>(scene, BLOCK_SIN);
+  frameX = load<f64>(scene, ORIGIN_X);
+  frameY = load<f64>(scene, ORIGIN_Y);
+  for (let bend = CORNERS; bend < bends; bend++) {
+    const x = ((bend & 1) === 0 ? boxX0 - SKIN : boxX1 + SKIN) - frameX;
+    const y = ((bend & 2) === 0 ? boxY0 - SKIN : boxY1 + SKIN) - frameY;
+    setBend(bend, frameCos * x + frameSin * y, frameCos * y - frameSin * x);
+  }
+}
+
 function cornerX(corner: u32): f64 {
   return load<f64>(CORNER_POINTS + (<usize>corner << 4));
 }
@@ -128,9 +206,10 @@ function cornerY(corner: u32): f64 {
   return load<f64>(CORNER_POINTS + (<usize>corner << 4), 8);
 }
 
-/** Gives the scratch of this instance, and notes which corners of the grown T see each other: it never changes. */
+/** Gives the scratch of this instance, and notes which corners of the grown T see each other past it: it never changes. */
 export function prepareWays(pointer: usize): void {
   scratch = pointer;
+  for (let corner: u32 = 0; corner < CORNERS; corner++) setBend(corner, cornerX(corner), cornerY(corner));
   for (let a: u32 = 0; a < CORNERS; a++) {
     for (let b: u32 = 0; b < CORNERS; b++) {
       store<u8>(scratch + SEES + <usize>(a * CORNERS + b), isClear(cornerX(a), cornerY(a), cornerX(b), cornerY(b)) ? 1 : 0);
@@ -138,94 +217,95 @@ export function prepareWays(pointer: usize): void {
   }
 }
 
-/** Corner before the goal on the way last found, or -1 for a straight way; CAME_FROM leads on from there. */
-let lastCorner: i32 = -1;
+/** Whether two bends see each other; what only the T decides is known. */
+function seesBend(a: u32, b: u32): bool {
+  if (a < CORNERS && b < CORNERS) {
+    if (load<u8>(scratch + SEES + <usize>(a * CORNERS + b)) === 0) return false;
+    if (bends === CORNERS) return true;
+  }
+  return isOpen(bendX(a), bendY(a), bendX(b), bendY(b));
+}
+
+/** Bend before the goal on the way last found, or -1 for a straight way; CAME_FROM leads on from there. */
+let lastBend: i32 = -1;
 
 /**
- * Length of the shortest way from world point a to world point b around the T of `scene`, over corners that lie on the canvas; infinite
- * where there is none. Dijkstra over six corners.
+ * Length of the shortest way from world point a to world point b around the T of `scene` and the box, over bends that lie on the canvas;
+ * infinite where there is none. Dijkstra over six or ten bends.
  */
 export function wayLength(scene: usize, ax: f64, ay: f64, bx: f64, by: f64): f64 {
-  const cs = load<f64>(scene, BLOCK_COS);
-  const sn = load<f64>(scene, BLOCK_SIN);
-  const ox = load<f64>(scene, ORIGIN_X);
-  const oy = load<f64>(scene, ORIGIN_Y);
-  const fromX = cs * (ax - ox) + sn * (ay - oy);
-  const fromY = cs * (ay - oy) - sn * (ax - ox);
-  const toX = cs * (bx - ox) + sn * (by - oy);
-  const toY = cs * (by - oy) - sn * (bx - ox);
+  enterFrame(scene);
+  const fromX = frameCos * (ax - frameX) + frameSin * (ay - frameY);
+  const fromY = frameCos * (ay - frameY) - frameSin * (ax - frameX);
+  const toX = frameCos * (bx - frameX) + frameSin * (by - frameY);
+  const toY = frameCos * (by - frameY) - frameSin * (bx - frameX);
   findExit(fromX, fromY);
   const leaving = between(fromX, fromY, exitX, exitY);
-  lastCorner = -1;
-  if (isClear(exitX, exitY, toX, toY)) return leaving + between(exitX, exitY, toX, toY);
+  lastBend = -1;
+  if (isKeptOut(bx, by)) return Infinity;
+  if (isOpen(exitX, exitY, toX, toY)) return leaving + between(exitX, exitY, toX, toY);
 
   const distances = scratch + DISTANCES;
   const cameFrom = scratch + CAME_FROM;
   let open: u32 = 0;
-  for (let corner: u32 = 0; corner < CORNERS; corner++) {
-    const x = cornerX(corner);
-    const y = cornerY(corner);
-    const isSeen = isClear(exitX, exitY, x, y);
-    store<f64>(distances + (<usize>corner << 3), isSeen ? leaving + between(exitX, exitY, x, y) : Infinity);
-    store<i8>(cameFrom + <usize>corner, -1);
-    if (isOnCanvas(cs * x - sn * y + ox, sn * x + cs * y + oy)) open |= 1 << corner;
+  for (let bend: u32 = 0; bend < bends; bend++) {
+    const x = bendX(bend);
+    const y = bendY(bend);
+    const isSeen = isOpen(exitX, exitY, x, y);
+    store<f64>(distances + (<usize>bend << 3), isSeen ? leaving + between(exitX, exitY, x, y) : Infinity);
+    store<i8>(cameFrom + <usize>bend, -1);
+    if (isOnCanvas(worldX(x, y), worldY(x, y))) open |= 1 << bend;
   }
   let best = Infinity;
   while (open !== 0) {
     let nearest: u32 = 0;
     let least = Infinity;
-    for (let corner: u32 = 0; corner < CORNERS; corner++) {
-      const length = load<f64>(distances + (<usize>corner << 3));
-      if ((open >> corner & 1) === 0 || length >= least) continue;
+    for (let bend: u32 = 0; bend < bends; bend++) {
+      const length = load<f64>(distances + (<usize>bend << 3));
+      if ((open >> bend & 1) === 0 || length >= least) continue;
       least = length;
-      nearest = corner;
+      nearest = bend;
     }
     if (least >= best) break;
     open &= ~(1 << nearest);
-    const x = cornerX(nearest);
-    const y = cornerY(nearest);
-    if (isClear(x, y, toX, toY)) {
+    const x = bendX(nearest);
+    const y = bendY(nearest);
+    if (isOpen(x, y, toX, toY)) {
       const total = least + between(x, y, toX, toY);
       if (total < best) {
         best = total;
-        lastCorner = <i32>nearest;
+        lastBend = <i32>nearest;
       }
     }
-    for (let corner: u32 = 0; corner < CORNERS; corner++) {
-      if (load<u8>(scratch + SEES + <usize>(nearest * CORNERS + corner)) === 0) continue;
-      const total = least + between(x, y, cornerX(corner), cornerY(corner));
-      if (total >= load<f64>(distances + (<usize>corner << 3))) continue;
-      store<f64>(distances + (<usize>corner << 3), total);
-      store<i8>(cameFrom + <usize>corner, <i8>nearest);
+    for (let bend: u32 = 0; bend < bends; bend++) {
+      if (!seesBend(nearest, bend)) continue;
+      const total = least + between(x, y, bendX(bend), bendY(bend));
+      if (total >= load<f64>(distances + (<usize>bend << 3))) continue;
+      store<f64>(distances + (<usize>bend << 3), total);
+      store<i8>(cameFrom + <usize>bend, <i8>nearest);
     }
   }
   return best;
 }
 
 /** Writes the way last measured, from a to b, as world points at PATH; returns their number. */
-export function writeWay(scene: usize, ax: f64, ay: f64, bx: f64, by: f64): u32 {
-  const cs = load<f64>(scene, BLOCK_COS);
-  const sn = load<f64>(scene, BLOCK_SIN);
-  const ox = load<f64>(scene, ORIGIN_X);
-  const oy = load<f64>(scene, ORIGIN_Y);
-  let corners: u32 = 0;
-  for (let corner = lastCorner; corner >= 0; corner = <i32>load<i8>(scratch + CAME_FROM + <usize>corner)) corners++;
+export function writeWay(ax: f64, ay: f64, bx: f64, by: f64): u32 {
+  let count: u32 = 0;
+  for (let bend = lastBend; bend >= 0; bend = <i32>load<i8>(scratch + CAME_FROM + <usize>bend)) count++;
   let place = scratch + PATH;
   store<f64>(place, ax);
   store<f64>(place, ay, 8);
-  store<f64>(place, cs * exitX - sn * exitY + ox, 16);
-  store<f64>(place, sn * exitX + cs * exitY + oy, 24);
-  let corner = lastCorner;
-  for (let i = corners; i > 0; i--) {
+  store<f64>(place, worldX(exitX, exitY), 16);
+  store<f64>(place, worldY(exitX, exitY), 24);
+  let bend = lastBend;
+  for (let i = count; i > 0; i--) {
     const point = place + 16 + (<usize>i << 4);
-    const x = cornerX(<u32>corner);
-    const y = cornerY(<u32>corner);
-    store<f64>(point, cs * x - sn * y + ox);
-    store<f64>(point, sn * x + cs * y + oy, 8);
-    corner = <i32>load<i8>(scratch + CAME_FROM + <usize>corner);
+    store<f64>(point, worldX(bendX(<u32>bend), bendY(<u32>bend)));
+    store<f64>(point, worldY(bendX(<u32>bend), bendY(<u32>bend)), 8);
+    bend = <i32>load<i8>(scratch + CAME_FROM + <usize>bend);
   }
-  place += 32 + (<usize>corners << 4);
+  place += 32 + (<usize>count << 4);
   store<f64>(place, bx);
   store<f64>(place, by, 8);
-  return corners + 3;
+  return count + 3;
 }
