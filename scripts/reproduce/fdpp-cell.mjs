@@ -45,12 +45,17 @@ async function runPretrain(cell, context) {
     const policy = (await training.policy()).withMetadata({ command: context.command, environment: "pusht", environmentOptions: JSON.stringify(demonstrated()) });
     training.close();
     await run.folder.savePolicy(policy.encode());
-    return { options, steps: last?.step, loss: last?.loss, demonstrations: dataset.episodeCount, demonstrationSteps: dataset.stepCount };
+    return {
+      options, steps: last?.step, loss: last?.loss, demonstrations: dataset.episodeCount, demonstrationSteps: dataset.stepCount,
+      ways: waysOf(cell), starts: pretraining.starts.states,
+    };
   } finally {
     await run.folder.close();
   }
 }
 
+/** Numbers of the observation "state", which is a start in the order "angleFirst". */
+const stateSize = 5;
 const demonstrationsName = "demonstrations.safetensors";
 
 /** Options of the environment that is demonstrated. */
@@ -66,23 +71,41 @@ async function demonstrate(cell, context) {
   const builder = await withEnvironment(await createPushT(demonstrated()), (env) => new DatasetBuilder(sourceOf(env)));
   if (!isFirst) builder.addAll(Dataset.decode(await readFile(path.join(context.root, cell.base, demonstrationsName))));
   const parts = isFirst
-    ? waysOf(cell).map((way) => ({ starts: pretraining.starts, ...way }))
+    ? waysOf(cell)
     : [{ starts: { states: await statesOf(await policyOf(cell.base, context), cell, context) }, count: cell.visited }];
   const total = parts.reduce((sum, { count }) => sum + count, 0);
   let done = 0;
-  for (const [index, part] of parts.entries()) {
+  for (const [index, { along, ...part }] of parts.entries()) {
     // Every round and part has seeds of its own.
     const seed = pretraining.demonstrations.seed + (cell.round * pretraining.ways.length + index) * 1_000_000;
-    const episodes = demonstratePushT({ ...pretraining.demonstrations, ...part, seed, signal });
+    const given = { ...pretraining.demonstrations, starts: pretraining.starts, ...part, seed, signal };
+    const episodes = demonstratePushT(along === undefined ? given : { ...given, ...await startsAlong(given, along) });
     for await (const progress of builder.collect(episodes)) tell(`demonstration ${done += 1} of ${total}, ${progress.steps} steps in all`);
   }
   return builder.build();
 }
 
+/** Starts near states that the planner comes through in some episodes of a way, `states` of each, evenly from step `from` to its end. */
+async function startsAlong(given, { episodes, states: each, from, jitterPx, jitterAngle }) {
+  const states = [];
+  for await (const { observations, rewards } of demonstratePushT({ ...given, count: episodes, observation: "state", seed: given.seed + 500_000 })) {
+    for (let index = 0; index < each; index++) {
+      const at = stateSize * Math.min(rewards.length - 1, from + Math.floor(Math.max(0, rewards.length - from - 2) * (index + 0.5) / each));
+      states.push(Array.from(observations.subarray(at, at + stateSize)));
+    }
+  }
+  return { starts: { states, jitterPx, jitterAngle }, resetOrder: "angleFirst" };
+}
+
 /** The ways that the first round shows; `--demonstrations` keeps their shares. */
 function waysOf({ demonstrations }) {
   const total = pretraining.ways.reduce((sum, { count }) => sum + count, 0);
-  return pretraining.ways.map((way) => ({ ...way, count: Math.ceil(way.count * (demonstrations ?? total) / total) }));
+  const share = (demonstrations ?? total) / total;
+  return pretraining.ways.map(({ along, ...way }) => ({
+    ...way,
+    count: Math.ceil(way.count * share),
+    ...(along === undefined ? {} : { along: { ...along, episodes: Math.ceil(along.episodes * share) } }),
+  }));
 }
 
 /** States that a policy comes through. */

@@ -24,8 +24,8 @@ const shownWays = 20;
 export async function writePage(plan, settings, { folder, results, args }) {
   const done = await readDone(plan.cells, folder, optionsOf);
   const figures = new Figures("fdpp-pusht");
-  const state = { plan, settings, done, figures, place: done.get(plan.starts), before: done.get(plan.before), learned: done.get(plan.reward), alphas: sweepOf(plan, done) };
-  const sections = [opening, verdict, calibrated, rewardSection, behaviour, tables, sweep, courses, options].map((section) => section(state, args));
+  const state = { plan, settings, done, figures, place: done.get(plan.starts), before: done.get(plan.before), learned: done.get(plan.reward), policy: done.get(plan.policy), alphas: sweepOf(plan, done) };
+  const sections = [opening, verdict, shown, calibrated, rewardSection, behaviour, tables, sweep, courses, options].map((section) => section(state, args));
   await figures.write(results);
   if (state.place !== undefined) await copyFile(path.join(folder, plan.starts, "starts.json"), path.join(results, "fdpp-pusht/starts.json"));
   const file = path.join(results, "fdpp-pusht.md");
@@ -122,6 +122,26 @@ function verdict({ before, alphas }) {
 ${table(["claim", "measured", "holds"], rows)}${best === undefined ? "" : `
 
 The weight that these lines judge by is, of those that avoid the box, the one that keeps most of the task${best.stochastic.avoid.mean >= accepted.avoid ? "" : "; none of them does, so it is the one that avoids it most"}.`}`;
+}
+
+function shown({ policy }) {
+  if (policy === undefined) return undefined;
+  const { taken, ways, demonstrations, demonstrationSteps, steps, loss, seconds, starts } = policy;
+  const heading = "## What the policy was shown";
+  if (taken !== undefined) return `${heading}\n\nThe policy was taken as it is, from ${taken}.`;
+  const told = ({ forbiddenBox, skipSteps, along }) => [
+    forbiddenBox === undefined ? "as the planner goes by itself, which is through the box" : "round the box",
+    ...(skipSteps === undefined ? [] : [`without its first ${skipSteps} steps`]),
+    ...(along === undefined ? [] : [`from states beside that way (±${along.jitterPx} px, ±${along.jitterAngle} rad), later than its first ${along.from} steps`]),
+  ].join(", ");
+  return `${heading}
+
+A planner on the physics demonstrates, with a hand that shakes, from around ${plural(starts.length, "start")} from which it can go both ways: ${demonstrations} episodes, ${demonstrationSteps} steps. Both
+ways are shown, but from the start the way round is rare, so that the policy takes the other one.
+
+${table(["episodes", "way"], ways.map((way) => [way.count, told(way)]))}
+
+Pre-training: ${steps} gradient steps in ${duration(seconds)}, loss ${number(loss, 4)}.`;
 }
 
 function calibrated({ place }) {
