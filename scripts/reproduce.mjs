@@ -39,7 +39,7 @@ const experiments = {
   },
   "fdpp-pusht": {
     options: {
-      alphas: text, seeds: text, iterations: text, environments: text, chunks: text, epochs: text, batch: text, rate: text, clip: text, baseline: text, advantage: text, "denoising-steps": text, "std-floor": text, "acting-floor": text,
+      alphas: text, seeds: text, iterations: text, environments: text, chunks: text, epochs: text, batch: text, rate: text, "last-rate": text, "critic-warmup": text, clip: text, baseline: text, advantage: text, "denoising-steps": text, "std-floor": text, "acting-floor": text,
       episodes: text, every: text, "every-episodes": text, pairs: text, rollouts: text, policy: text, starts: text, rounds: text, visited: text, demonstrations: text, "pretrain-epochs": text, hidden: text,
     },
     usage: `  --alphas 0,0.3,10      weights of the divergence; default 0, 0.03, 0.1, 0.3, 1, 3 and 10
@@ -50,6 +50,8 @@ const experiments = {
   --epochs 5             passes over a rollout
   --batch 5000           denoising steps of a minibatch
   --rate 3e-5            learning rate of fine-tuning
+  --last-rate 3e-6       to which it falls along half a cosine; default it stays
+  --critic-warmup 0      first iterations in which only the critic learns
   --clip 0.01            clip range of fine-tuning
   --baseline batch       or value: a chunk's reward is compared with a critic's value of its state
   --advantage bandit     or return: chunks after it count too

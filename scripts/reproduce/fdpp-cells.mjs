@@ -15,6 +15,10 @@ export const defaultSettings = {
   epochs: 5,
   batch: 5000,
   rate: 3e-5,
+  /** What the rate falls to along half a cosine; undefined where it stays. */
+  lastRate: undefined,
+  /** First iterations in which only the critic learns. */
+  criticWarmup: 0,
   clip: 0.01,
   /** What the reward of a chunk is compared with, and whether chunks after it count. */
   baseline: "batch",
@@ -64,7 +68,7 @@ export const alphaName = (alpha) => `alpha-${alpha}`;
  * `evaluate` (of the pre-trained policy), `finetune` (with its evaluations).
  */
 export function planOf(settings) {
-  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes, pairs, rollouts, rounds, visited, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
+  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, lastRate, criticWarmup, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes, pairs, rollouts, rounds, visited, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
   const trained = policy === undefined ? Array.from({ length: rounds + 1 }, (_, round) => `policy/round-${round}`) : ["policy/given"];
   const base = trained.at(-1);
   const [box, reward] = ["starts", "reward"];
@@ -78,7 +82,7 @@ export function planOf(settings) {
     { id: reward, kind: "reward", base, needs: [box], denoisingSteps, actingFloor, pairs, rollouts },
     // Seed by seed, and those that the acceptance speaks of first.
     ...seeds.flatMap((seed) => inOrderOfInterest(alphas).map((alpha) => ({
-      id: `fdpp/${alphaName(alpha)}/seed-${seed}`, kind: "finetune", base, needs: [box, reward], alpha, seed, iterations, environments, chunks, epochs, batch, rate, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes,
+      id: `fdpp/${alphaName(alpha)}/seed-${seed}`, kind: "finetune", base, needs: [box, reward], alpha, seed, iterations, environments, chunks, epochs, batch, rate, lastRate, criticWarmup, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes,
     }))),
   ];
   return { cells: inOrder(cells), starts: box, reward, before: "before", policy: base };

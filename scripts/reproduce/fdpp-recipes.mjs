@@ -57,8 +57,11 @@ export function samplerOf({ denoisingSteps }) {
 
 /** A chunk that ends its episode is not to be worth less than a whole one: outside the box rewards are positive. */
 function finetuneOptions(cell) {
-  const { alpha, seed, iterations, chunks, epochs, batch, rate, clip, baseline, advantage, stdFloor } = cell;
-  return { alpha, seed, iterations, steps: chunks, epochs, batchSize: batch, clip, baseline, advantage, tail: "repeatLast", stdFloor, rate: { max: rate, min: rate }, sampler: samplerOf(cell) };
+  const { alpha, seed, iterations, chunks, epochs, batch, rate, lastRate, criticWarmup, clip, baseline, advantage, stdFloor } = cell;
+  return {
+    alpha, seed, iterations, steps: chunks, epochs, batchSize: batch, clip, baseline, advantage, tail: "repeatLast", stdFloor, criticWarmup,
+    rate: lastRate === undefined ? { max: rate, min: rate } : { max: rate, min: lastRate, warmup: 0, cycle: Math.max(1, iterations - criticWarmup) }, sampler: samplerOf(cell),
+  };
 }
 
 /** The options that a cell is trained with; undefined where it only measures. */

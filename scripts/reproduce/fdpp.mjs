@@ -28,6 +28,8 @@ function readSettings(given) {
     epochs: whole("epochs"),
     batch: whole("batch"),
     rate: positive("rate", given.rate) ?? defaultSettings.rate,
+    lastRate: positive("last-rate", given["last-rate"]) ?? defaultSettings.lastRate,
+    criticWarmup: given["critic-warmup"] === "0" ? 0 : whole("criticWarmup", "critic-warmup"),
     clip: positive("clip", given.clip) ?? defaultSettings.clip,
     baseline: chosen("baseline", given.baseline, ["batch", "value"], [defaultSettings.baseline])[0],
     advantage: chosen("advantage", given.advantage, ["bandit", "return"], [defaultSettings.advantage])[0],
