@@ -40,7 +40,7 @@ const experiments = {
   "fdpp-pusht": {
     options: {
       alphas: text, seeds: text, iterations: text, environments: text, chunks: text, epochs: text, batch: text, rate: text, "last-rate": text, "critic-warmup": text, clip: text, baseline: text, advantage: text, "denoising-steps": text, "std-floor": text, "acting-floor": text,
-      episodes: text, every: text, "every-episodes": text, pairs: text, rollouts: text, policy: text, starts: text, rounds: text, visited: text, demonstrations: text, "pretrain-epochs": text, hidden: text,
+      episodes: text, every: text, "every-episodes": text, pairs: text, rollouts: text, reach: text, policy: text, starts: text, rounds: text, visited: text, demonstrations: text, "pretrain-epochs": text, hidden: text,
     },
     usage: `  --alphas 0,0.3,10      weights of the divergence; default 0, 0.03, 0.1, 0.3, 1, 3 and 10
   --seeds 1,2,3          seeds of fine-tuning
@@ -63,6 +63,7 @@ const experiments = {
   --every-episodes 50    of such a measurement
   --pairs 1024           labelled by script
   --rollouts 100         whose states are labelled
+  --reach 150            px from the box beyond which the annotator finds all places alike
   --policy FILE          instead of pre-training one
   --starts FILE          JSON {"states": [[agent x, y, block x, y, angle], ...]} that are tried
   --rounds 0             of pre-training after the first: the planner shows what to do where the policy went

@@ -143,12 +143,18 @@ async function trainingStarts({ metadata }, { from }) {
   return from === undefined ? { resetOrder, starts } : { resetOrder, starts: JSON.parse(await readFile(path.resolve(from), "utf8")) };
 }
 
-/** Starts to try, as the environment tells them: the T's place is the reported one, angle before place. */
+/**
+ * Starts to try, as the environment tells them: the T's place is the reported one, angle before place. Where the policy has starts of its
+ * own they are tried, moved and turned by so much that with the jitter of the experiment they are still what it was shown.
+ */
 async function candidateStarts(policy, cell) {
   const { resetOrder, starts } = await trainingStarts(policy, cell);
-  const count = starts?.states.length ?? calibration.seeds;
-  return withEnvironment(await createPushT({ count, resetOrder }), async (env) => {
-    await (starts === undefined ? env.reset(Uint32Array.from({ length: count }, (_, seed) => seed)) : env.resetTo(starts.states.flat()));
+  const left = (jitter = 0, own) => Math.max(0, jitter - own);
+  const near = starts && { states: starts.states, jitterPx: left(starts.jitterPx, calibration.jitterPx), jitterAngle: left(starts.jitterAngle, calibration.jitterAngle) };
+  const isListed = near !== undefined && near.jitterPx === 0;
+  const count = isListed ? near.states.length : calibration.seeds;
+  return withEnvironment(await createPushT({ count, resetOrder, starts: near }), async (env) => {
+    await (isListed ? env.resetTo(near.states.flat()) : env.reset(Uint32Array.from({ length: count }, (_, seed) => seed)));
     return Array.from({ length: count }, (_, index) => {
       const { agentX, agentY, blockX, blockY, blockAngle } = env.pose(index);
       return [agentX, agentY, blockX, blockY, blockAngle];
@@ -250,7 +256,7 @@ async function runReward(cell, context) {
   const pool = await recordPool(policy, cell, context, { episodes: cell.rollouts, seed: seeds.pool });
   await writeFile(path.join(folder, "pool.safetensors"), pool.encode());
   const { box } = JSON.parse(await readFile(path.join(context.root, cell.needs[0], "starts.json"), "utf8"));
-  const preference = await compileTask(avoidBoxTask(box), pool.source.observationNames);
+  const preference = await compileTask(avoidBoxTask(box, { reach: cell.reach }), pool.source.observationNames);
   const segments = new Segments(pool, preference);
   const labels = path.join(folder, "labels");
   // Labelling by script takes seconds: half of it is not gone on with.

@@ -35,6 +35,8 @@ export const defaultSettings = {
   /** Labelled pairs, and the rollouts that their states are drawn from. */
   pairs: 1024,
   rollouts: 100,
+  /** Distance from the box, px, beyond which the annotator finds all places alike. */
+  reach: 150,
   /** Rounds of pre-training after the first, in which what the policy met is demonstrated, and demonstrations of each. */
   rounds: 0,
   visited: 2000,
@@ -68,7 +70,7 @@ export const alphaName = (alpha) => `alpha-${alpha}`;
  * `evaluate` (of the pre-trained policy), `finetune` (with its evaluations).
  */
 export function planOf(settings) {
-  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, lastRate, criticWarmup, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes, pairs, rollouts, rounds, visited, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
+  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, lastRate, criticWarmup, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes, pairs, rollouts, reach, rounds, visited, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
   const trained = policy === undefined ? Array.from({ length: rounds + 1 }, (_, round) => `policy/round-${round}`) : ["policy/given"];
   const base = trained.at(-1);
   const [box, reward] = ["starts", "reward"];
@@ -79,7 +81,7 @@ export function planOf(settings) {
     })),
     { id: box, kind: "calibrate", base, denoisingSteps, actingFloor, from: starts },
     { id: "before", kind: "evaluate", base, needs: [box], denoisingSteps, actingFloor, episodes },
-    { id: reward, kind: "reward", base, needs: [box], denoisingSteps, actingFloor, pairs, rollouts },
+    { id: reward, kind: "reward", base, needs: [box], denoisingSteps, actingFloor, pairs, rollouts, reach },
     // Seed by seed, and those that the acceptance speaks of first.
     ...seeds.flatMap((seed) => inOrderOfInterest(alphas).map((alpha) => ({
       id: `fdpp/${alphaName(alpha)}/seed-${seed}`, kind: "finetune", base, needs: [box, reward], alpha, seed, iterations, environments, chunks, epochs, batch, rate, lastRate, criticWarmup, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes,

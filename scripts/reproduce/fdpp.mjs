@@ -41,6 +41,7 @@ function readSettings(given) {
     everyEpisodes: whole("everyEpisodes", "every-episodes"),
     pairs: whole("pairs"),
     rollouts: whole("rollouts"),
+    reach: positive("reach", given.reach) ?? defaultSettings.reach,
     rounds: given.rounds === "0" ? 0 : whole("rounds"),
     visited: whole("visited"),
     demonstrations: whole("demonstrations"),
