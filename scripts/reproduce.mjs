@@ -44,26 +44,26 @@ const experiments = {
     },
     usage: `  --alphas 0,0.3,10      weights of the divergence; default 0, 0.03, 0.1, 0.3, 1, 3 and 10
   --seeds 1,2,3          seeds of fine-tuning
-  --iterations 100       of every fine-tuning
+  --iterations 80        of every fine-tuning
   --environments 32      stepped together
   --chunks 25            of each environment in an iteration
-  --epochs 5             passes over a rollout
-  --batch 5000           denoising steps of a minibatch
-  --rate 3e-5            learning rate of fine-tuning
-  --last-rate 3e-6       to which it falls along half a cosine; default it stays
-  --critic-warmup 0      first iterations in which only the critic learns
-  --clip 0.01            clip range of fine-tuning
-  --baseline batch       or value: a chunk's reward is compared with a critic's value of its state
+  --epochs 6             passes over a rollout
+  --batch 4000           denoising steps of a minibatch
+  --rate 4e-4            learning rate of fine-tuning
+  --last-rate 8e-5       to which it falls along half a cosine
+  --critic-warmup 3      first iterations in which only the critic learns
+  --clip 0.02            clip range of fine-tuning
+  --baseline value       or batch: a chunk's reward is compared with a critic's value of its state, or with the mean
   --advantage bandit     or return: chunks after it count too
-  --denoising-steps 50   of a chain (DDIM, eta 1)
-  --std-floor 0.05       smallest deviation of one of them while learning, in half ranges of the demonstrated actions
-  --acting-floor 0.05    the same of the policies that are measured
+  --denoising-steps 10   of a chain (DDIM, eta 1)
+  --std-floor 0.02       smallest deviation of one of them while learning, in half ranges of the demonstrated actions
+  --acting-floor 0.005   the same of the policies that are measured
   --episodes 100         of every evaluation
   --every 10             iterations between two measurements on the way
   --every-episodes 50    of such a measurement
   --pairs 1024           labelled by script
   --rollouts 100         whose states are labelled
-  --reach 150            px from the box beyond which the annotator finds all places alike
+  --reach 60             px from the box beyond which the annotator finds all places alike
   --policy FILE          instead of pre-training one
   --starts FILE          JSON {"states": [[agent x, y, block x, y, angle], ...]} that are tried
   --rounds 0             of pre-training after the first: the planner shows what to do where the policy went

@@ -9,8 +9,8 @@ import {
 } from "../../dist/index.js";
 import { drive, evaluateAll, openRun, policyOf, withEnvironment } from "./cell-run.mjs";
 import { findBox, stepsInside } from "./fdpp-box.mjs";
-import { calibration, task } from "./fdpp-cells.mjs";
-import { optionsOf, pretraining, samplerOf } from "./fdpp-recipes.mjs";
+import { calibration, takenPolicy, task } from "./fdpp-cells.mjs";
+import { candidates, optionsOf, pretraining, samplerOf } from "./fdpp-recipes.mjs";
 
 /** By the kind of the cell. */
 export const kinds = { pretrain: runPretrain, calibrate: runCalibrate, evaluate: runEvaluate, reward: runReward, finetune: runFinetune };
@@ -137,18 +137,19 @@ function placeOf(policy) {
   return { observation: observationKinds[observationNames.length], action, observationSteps, actionSteps, maxSteps, successCoverage, recordSteps: true };
 }
 
-/** Where and how the policy's own episodes began. */
-async function trainingStarts({ metadata }, { from }) {
+/** Starts that a file gives, else those of the recipe for a policy that was made by it, else where the policy's own episodes began. */
+async function givenStarts({ metadata }, { from, base }) {
   const { resetOrder = "legacy", starts } = JSON.parse(metadata.environmentOptions ?? "{}");
-  return from === undefined ? { resetOrder, starts } : { resetOrder, starts: JSON.parse(await readFile(path.resolve(from), "utf8")) };
+  if (from !== undefined) return { resetOrder, starts: JSON.parse(await readFile(path.resolve(from), "utf8")) };
+  return { resetOrder, starts: base === takenPolicy ? starts : candidates };
 }
 
 /**
- * Starts to try, as the environment tells them: the T's place is the reported one, angle before place. Where the policy has starts of its
- * own they are tried, moved and turned by so much that with the jitter of the experiment they are still what it was shown.
+ * Starts to try, as the environment tells them: the T's place is the reported one, angle before place. Where there are starts to
+ * take they are moved and turned by so much that with the jitter of the experiment they are still what it was shown.
  */
 async function candidateStarts(policy, cell) {
-  const { resetOrder, starts } = await trainingStarts(policy, cell);
+  const { resetOrder, starts } = await givenStarts(policy, cell);
   const left = (jitter = 0, own) => Math.max(0, jitter - own);
   const near = starts && { states: starts.states, jitterPx: left(starts.jitterPx, calibration.jitterPx), jitterAngle: left(starts.jitterAngle, calibration.jitterAngle) };
   const isListed = near !== undefined && near.jitterPx === 0;

@@ -4,30 +4,34 @@
  */
 import { inOrder } from "./cells.mjs";
 
-/** Everything that may be chosen; the defaults are the published experiment. */
+/**
+ * Everything that may be chosen. The sizes and the sweep are the published experiment; how it learns was measured on two cores, for a
+ * policy that knows two ways and takes one of them seldom. The specification proposes 100 iterations, 50 denoising steps of at least
+ * 0.05, batches of 5,000 in 5 epochs, a constant rate of 3e-5, a clip of 0.01, the mean of the rollout as baseline, and a reach of 150 px.
+ */
 export const defaultSettings = {
   alphas: [0, 0.03, 0.1, 0.3, 1, 3, 10],
   seeds: [1, 2, 3],
-  iterations: 100,
+  iterations: 80,
   environments: 32,
   /** Chunks that each environment takes in an iteration: 200 steps. */
   chunks: 25,
-  epochs: 5,
-  batch: 5000,
-  rate: 3e-5,
-  /** What the rate falls to along half a cosine; undefined where it stays. */
-  lastRate: undefined,
+  epochs: 6,
+  batch: 4000,
+  rate: 4e-4,
+  /** What the rate falls to along half a cosine. */
+  lastRate: 8e-5,
   /** First iterations in which only the critic learns. */
-  criticWarmup: 0,
-  clip: 0.01,
+  criticWarmup: 3,
+  clip: 0.02,
   /** What the reward of a chunk is compared with, and whether chunks after it count. */
-  baseline: "batch",
+  baseline: "value",
   advantage: "bandit",
   /** DDIM steps of a chain while fine-tuning and evaluating. */
-  denoisingSteps: 50,
+  denoisingSteps: 10,
   /** Smallest deviation of one of them while it learns, and while it acts, in half ranges of the demonstrated actions. */
-  stdFloor: 0.05,
-  actingFloor: 0.05,
+  stdFloor: 0.02,
+  actingFloor: 0.005,
   episodes: 100,
   /** Iterations between two measurements on the way, and their episodes. */
   every: 10,
@@ -36,7 +40,7 @@ export const defaultSettings = {
   pairs: 1024,
   rollouts: 100,
   /** Distance from the box, px, beyond which the annotator finds all places alike. */
-  reach: 150,
+  reach: 60,
   /** Rounds of pre-training after the first, in which what the policy met is demonstrated, and demonstrations of each. */
   rounds: 0,
   visited: 2000,
@@ -62,6 +66,9 @@ export const calibration = {
   trials: 20, leastEntering: 0.95, leastSuccess: 0.9,
 };
 
+/** The cell of a policy that is taken, not trained. */
+export const takenPolicy = "policy/given";
+
 /** A weight as it stands in the name of a cell. */
 export const alphaName = (alpha) => `alpha-${alpha}`;
 
@@ -71,7 +78,7 @@ export const alphaName = (alpha) => `alpha-${alpha}`;
  */
 export function planOf(settings) {
   const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, lastRate, criticWarmup, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes, pairs, rollouts, reach, rounds, visited, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
-  const trained = policy === undefined ? Array.from({ length: rounds + 1 }, (_, round) => `policy/round-${round}`) : ["policy/given"];
+  const trained = policy === undefined ? Array.from({ length: rounds + 1 }, (_, round) => `policy/round-${round}`) : [takenPolicy];
   const base = trained.at(-1);
   const [box, reward] = ["starts", "reward"];
   const cells = [
@@ -90,8 +97,8 @@ export function planOf(settings) {
   return { cells: inOrder(cells), starts: box, reward, before: "before", policy: base };
 }
 
-/** The weight of the paper's claim, the two ends, then what lies between. */
+/** The weight that is expected to meet the paper's claim, the two ends, then what lies between. */
 function inOrderOfInterest(alphas) {
-  const first = [0.3, 0, 10, 1, 0.1];
+  const first = [0.1, 0, 10, 0.3, 1];
   return [...first.filter((alpha) => alphas.includes(alpha)), ...alphas.filter((alpha) => !first.includes(alpha))];
 }

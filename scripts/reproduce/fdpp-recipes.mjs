@@ -12,8 +12,8 @@ const box = calibration.firstBox;
 const aside = { jitterPx: 12, jitterAngle: 0.12 };
 
 /**
- * Demonstrations of the planner. Its starts are those of the standard reset (seeds 36660, 67184, 90714 and 183944) from which it
- * solves the task both through the box, which lies near, and round it, in some 80 steps; moved and turned further than in the experiment.
+ * Demonstrations of the planner. Its starts are those of the standard reset (seeds 176339, 42194, 1022 and 153364) from which it
+ * solves the task both through the box and round it, in some 80 steps; moved and turned further than in the experiment.
  *
  * What it shows is the way through the box, and once in 31 episodes the way round it, so that the policy knows both and takes the
  * first. The other episodes begin later and tell nothing of which way is taken: those of the way round after its first chunk,
@@ -24,8 +24,8 @@ export const pretraining = {
   demonstrations: { ...demonstrations, maxSteps: 150 },
   starts: {
     states: [
-      [356, 256, 234, 324, -11.48419113731508], [353, 269, 240, 332, -5.104634505012839],
-      [413, 265, 219, 363, 1.507373592970331], [385, 256, 247, 293, -12.467132017297093],
+      [447, 244, 234, 326, -11.343983515754656], [447, 245, 233, 306, -17.886630121062293],
+      [446, 245, 220, 316, -5.033649710816105], [388, 221, 240, 331, 1.2739771061877878],
     ],
     jitterPx: 8, jitterAngle: 0.08,
   },
@@ -36,9 +36,15 @@ export const pretraining = {
     { count: 900, along: { episodes: 200, states: 5, from: options.horizon, ...aside } },
     { count: 900, forbiddenBox: box, along: { episodes: 200, states: 5, from: options.horizon + 4, ...aside } },
   ],
-  /** Some 310,000 steps. */
-  epochs: 340,
+  /** Some 340,000 steps. */
+  epochs: 370,
 };
+
+/**
+ * Starts that the experiment tries: those from which the way round begins in the open. From the others it begins close by the T, where a
+ * first chunk that is seldom shown, and so is taken inexactly, moves the T.
+ */
+export const candidates = { ...pretraining.starts, states: pretraining.starts.states.slice(0, 2) };
 
 function pretrainOptions({ from, epochs, hidden }) {
   if (from !== undefined) return undefined;
@@ -60,7 +66,7 @@ function finetuneOptions(cell) {
   const { alpha, seed, iterations, chunks, epochs, batch, rate, lastRate, criticWarmup, clip, baseline, advantage, stdFloor } = cell;
   return {
     alpha, seed, iterations, steps: chunks, epochs, batchSize: batch, clip, baseline, advantage, tail: "repeatLast", stdFloor, criticWarmup,
-    rate: lastRate === undefined ? { max: rate, min: rate } : { max: rate, min: lastRate, warmup: 0, cycle: Math.max(1, iterations - criticWarmup) }, sampler: samplerOf(cell),
+    rate: { max: rate, min: Math.min(rate, lastRate), warmup: 0, cycle: Math.max(1, iterations - criticWarmup) }, sampler: samplerOf(cell),
   };
 }
 
