@@ -99,6 +99,6 @@ export function planOf(settings) {
 
 /** The weight that is expected to meet the paper's claim, the two ends, then what lies between. */
 function inOrderOfInterest(alphas) {
-  const first = [0.1, 0, 10, 0.3, 1];
+  const first = [0.1, 0.03, 0, 10, 0.3, 1];
   return [...first.filter((alpha) => alphas.includes(alpha)), ...alphas.filter((alpha) => !first.includes(alpha))];
 }

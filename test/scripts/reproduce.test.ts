@@ -115,7 +115,7 @@ describe("the experiment on preferences", () => {
 
   test("has a policy, a box, a reward, and seven weights with three seeds each, seed by seed", () => {
     const ids = plan.cells.map(({ id }) => id);
-    expect(ids.slice(0, 7)).toEqual(["policy/round-0", "starts", "before", "reward", "fdpp/alpha-0.1/seed-1", "fdpp/alpha-0/seed-1", "fdpp/alpha-10/seed-1"]);
+    expect(ids.slice(0, 7)).toEqual(["policy/round-0", "starts", "before", "reward", "fdpp/alpha-0.1/seed-1", "fdpp/alpha-0.03/seed-1", "fdpp/alpha-0/seed-1"]);
     expect(ids).toHaveLength(4 + 7 * 3);
     expect(new Set(ids).size).toBe(ids.length);
     for (const [place, cell] of plan.cells.entries()) for (const id of needsOf(cell)) expect(ids.slice(0, place)).toContain(id);
