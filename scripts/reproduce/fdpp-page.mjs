@@ -65,10 +65,12 @@ function sweepOf(plan, done) {
   });
 }
 
-/** The weight that the experiment is judged by: of those that avoid the box, the one that keeps most of the task; else the one that avoids most. */
-function headlineOf(alphas) {
-  const rank = ({ stochastic: { avoid, success } }) => (avoid.mean >= accepted.avoid ? 1 + success.mean : avoid.mean);
-  return alphas.toSorted((a, b) => rank(b) - rank(a))[0];
+/** The weight that the experiment is judged by: the one that lacks least of what is accepted, in avoiding and in keeping the task; of several the best. */
+function headlineOf(alphas, before) {
+  const start = measured([before]).stochastic.success.mean;
+  const lack = ({ stochastic: { avoid, success } }) => Math.max(0, accepted.avoid - avoid.mean) + Math.max(0, start - success.mean - accepted.drop);
+  const worth = ({ stochastic: { avoid, success } }) => avoid.mean + success.mean;
+  return alphas.toSorted((a, b) => lack(a) - lack(b) || worth(b) - worth(a))[0];
 }
 
 function opening({ plan, settings, done }, args) {
@@ -105,7 +107,7 @@ function verdict({ before, alphas }) {
   const start = measured([before]).stochastic;
   say("the pre-trained policy solves at least 90 % of its episodes", share(start.success), start.success.mean >= accepted.startSuccess);
   say("it avoids the box in at most 5 %", share(start.avoid), start.avoid.mean <= accepted.startAvoid);
-  const best = headlineOf(alphas);
+  const best = headlineOf(alphas, before);
   if (best !== undefined) {
     const { avoid, success, length } = best.stochastic;
     const told = `alpha ${best.alpha}, ${plural(best.runs.length, "seed")}`;
@@ -121,7 +123,7 @@ function verdict({ before, alphas }) {
 
 ${table(["claim", "measured", "holds"], rows)}${best === undefined ? "" : `
 
-The weight that these lines judge by is, of those that avoid the box, the one that keeps most of the task${best.stochastic.avoid.mean >= accepted.avoid ? "" : "; none of them does, so it is the one that avoids it most"}.`}`;
+The weight that these lines judge by is the one that lacks least of both, avoiding the box and keeping the task.`}`;
 }
 
 function shown({ policy }) {
@@ -198,8 +200,8 @@ function picture(figures, name, title, run, box, way = "stochastic") {
 }
 
 function behaviour({ place, before, alphas, figures }) {
-  const best = headlineOf(alphas);
-  if (place === undefined || before === undefined || best === undefined) return undefined;
+  if (place === undefined || before === undefined || alphas.length === 0) return undefined;
+  const best = headlineOf(alphas, before);
   const [run] = best.runs;
   return `## Behaviour before and after (figure 4)
 
@@ -210,8 +212,8 @@ ${picture(figures, "behaviour-after", `FDPP, alpha ${best.alpha}`, run, place.bo
 }
 
 function tables({ before, alphas }) {
-  const best = headlineOf(alphas);
-  if (before === undefined || best === undefined) return undefined;
+  if (before === undefined || alphas.length === 0) return undefined;
+  const best = headlineOf(alphas, before);
   const start = measured([before]);
   const rows = (way) => [
     [`avoids the box, ${ways[way]}`, share(start[way].avoid), share(best[way].avoid)],
