@@ -91,7 +91,7 @@ near the policy it was. The reward of the task is never learned from.
 
 ${table(["", ""], [
     ["engine", [...new Set(all.map(({ engine }) => engine.description))].join("; ") || "–"],
-    ["time", `${duration(total)} in all, wall time of every cell with its pauses`],
+    ["time", `${duration(total)} in all; a cell that was interrupted counts from where it went on`],
     ["alpha", settings.alphas.join(", ")],
     ["seeds of fine-tuning", settings.seeds.join(", ")],
     ["an iteration", `${settings.environments} environments, ${settings.chunks} chunks each; ${settings.iterations} iterations, ${plural(settings.epochs, "epoch")} each`],
@@ -128,7 +128,7 @@ The weight that these lines judge by is the one that lacks least of both, avoidi
 
 function shown({ policy }) {
   if (policy === undefined) return undefined;
-  const { taken, ways, demonstrations, demonstrationSteps, steps, loss, seconds, starts } = policy;
+  const { taken, ways, demonstrations, demonstrationSteps, steps, loss, starts } = policy;
   const heading = "## What the policy was shown";
   if (taken !== undefined) return `${heading}\n\nThe policy was taken as it is, from ${taken}.`;
   const told = ({ forbiddenBox, skipSteps, along }) => [
@@ -143,7 +143,7 @@ ways are shown, but from the start the way round is rare, so that the policy tak
 
 ${table(["episodes", "way"], ways.map((way) => [way.count, told(way)]))}
 
-Pre-training: ${steps} gradient steps in ${duration(seconds)}, loss ${number(loss, 4)}.`;
+Pre-training: ${steps} gradient steps, loss ${number(loss, 4)}.`;
 }
 
 function calibrated({ place }) {
@@ -163,7 +163,7 @@ ${table(["start: agent x, y", "block x, y", "angle", "enters the box", "succeeds
   ]))}`;
 }
 
-function rewardSection({ place, learned, figures }) {
+function rewardSection({ place, learned, figures, settings }) {
   if (learned === undefined || place === undefined) return undefined;
   const { acceptance, calibration: fit, correlation, course, heldStates, map, pairs, places, ties } = learned;
   const last = course.at(-1);
@@ -174,7 +174,7 @@ function rewardSection({ place, learned, figures }) {
   const row = (what, value, limit, holds) => [what, number(value, 2), limit, value === undefined ? "–" : holds(value) ? "yes" : "**no**"];
   return `## The learned reward (figure 3)
 
-Pairs of end-effector places from the first ${task.earlySteps} steps of the pre-trained policy's episodes, ${pairs} of them labelled by script (inside the box −1, outside the distance to it; ${ties} ties,
+Pairs of end-effector places from the first ${task.earlySteps} steps of the pre-trained policy's episodes, ${pairs} of them labelled by script (inside the box −1, outside the distance to it, up to ${settings.reach} px; ${ties} ties,
 which do not count), 85 % to learn from. Dots are the states that pairs were drawn from.
 
 ${drawn}
