@@ -198,21 +198,13 @@ function enterFrame(scene: usize): void {
   }
 }
 
-function cornerX(corner: u32): f64 {
-  return load<f64>(CORNER_POINTS + (<usize>corner << 4));
-}
-
-function cornerY(corner: u32): f64 {
-  return load<f64>(CORNER_POINTS + (<usize>corner << 4), 8);
-}
-
 /** Gives the scratch of this instance, and notes which corners of the grown T see each other past it: it never changes. */
 export function prepareWays(pointer: usize): void {
   scratch = pointer;
-  for (let corner: u32 = 0; corner < CORNERS; corner++) setBend(corner, cornerX(corner), cornerY(corner));
+  memory.copy(scratch + BENDS, CORNER_POINTS, <usize>CORNERS << 4);
   for (let a: u32 = 0; a < CORNERS; a++) {
     for (let b: u32 = 0; b < CORNERS; b++) {
-      store<u8>(scratch + SEES + <usize>(a * CORNERS + b), isClear(cornerX(a), cornerY(a), cornerX(b), cornerY(b)) ? 1 : 0);
+      store<u8>(scratch + SEES + <usize>(a * CORNERS + b), isClear(bendX(a), bendY(a), bendX(b), bendY(b)) ? 1 : 0);
     }
   }
 }
