@@ -27,6 +27,8 @@ let addend: usize = 0;
 let output: usize = 0;
 let activated: usize = 0;
 let activatedKind: u32 = 0;
+/** Whether ReLU and its slope are all that follows beside sums. */
+let isRectified: bool = true;
 
 // The sums of one tile on their way to `finish`. Were they arguments of calls inside the tile, V8 would keep them in
 // memory during the loop as well.
@@ -59,6 +61,7 @@ export function follow(
   output = outputAt;
   activated = activatedAt;
   activatedKind = kind;
+  isRectified = (preAt == 0 || slope == RELU) && (activatedAt == 0 || kind == RELU || kind == IDENTITY);
 }
 
 /** The first columns of the last panel, one at a time. */
@@ -121,6 +124,80 @@ function finish8(low: v128, high: v128, lowBias: v128, highBias: v128, at: usize
   }
 }
 
+// @ts-ignore: decorator
+@inline
+function store8(at: usize, low: v128, high: v128): void {
+  v128.store(at, low);
+  v128.store(at, high, 16);
+}
+
+/** x where what was before the ReLU is positive. */
+// @ts-ignore: decorator
+@inline
+function where4(x: v128, before: usize): v128 {
+  return v128.and(x, f32x4.gt(v128.load(before), splat(0)));
+}
+
+// @ts-ignore: decorator
+@inline
+function plus4(x: v128, addendAt: usize): v128 {
+  return f32x4.add(x, v128.load(addendAt));
+}
+
+/**
+ * `finish8` for `count` rows 2, 4, 5 or 6, where all that follows is ReLU: every part asks once for all rows whether it is wanted.
+ * `count` is a literal, so that what is beyond it falls away.
+ */
+// @ts-ignore: decorator
+@inline
+function finishRectified(count: u32, low: v128, high: v128, at: usize): void {
+  const stride = rowBytes;
+  let row: usize = 0;
+  let a0 = f32x4.add(sum0, low), a1 = f32x4.add(sum1, high);
+  let b0 = f32x4.add(sum2, low), b1 = f32x4.add(sum3, high);
+  let c0 = f32x4.add(sum4, low), c1 = f32x4.add(sum5, high);
+  let d0 = f32x4.add(sum6, low), d1 = f32x4.add(sum7, high);
+  let e0 = f32x4.add(sum8, low), e1 = f32x4.add(sum9, high);
+  let f0 = f32x4.add(sum10, low), f1 = f32x4.add(sum11, high);
+  if (pre != 0) {
+    row = pre + at;
+    a0 = where4(a0, row); a1 = where4(a1, row + 16);
+    row += stride; b0 = where4(b0, row); b1 = where4(b1, row + 16);
+    if (count > 2) { row += stride; c0 = where4(c0, row); c1 = where4(c1, row + 16); }
+    if (count > 3) { row += stride; d0 = where4(d0, row); d1 = where4(d1, row + 16); }
+    if (count > 4) { row += stride; e0 = where4(e0, row); e1 = where4(e1, row + 16); }
+    if (count > 5) { row += stride; f0 = where4(f0, row); f1 = where4(f1, row + 16); }
+  }
+  if (addend != 0) {
+    row = addend + at;
+    a0 = plus4(a0, row); a1 = plus4(a1, row + 16);
+    row += stride; b0 = plus4(b0, row); b1 = plus4(b1, row + 16);
+    if (count > 2) { row += stride; c0 = plus4(c0, row); c1 = plus4(c1, row + 16); }
+    if (count > 3) { row += stride; d0 = plus4(d0, row); d1 = plus4(d1, row + 16); }
+    if (count > 4) { row += stride; e0 = plus4(e0, row); e1 = plus4(e1, row + 16); }
+    if (count > 5) { row += stride; f0 = plus4(f0, row); f1 = plus4(f1, row + 16); }
+  }
+  if (output != 0) {
+    row = output + at;
+    store8(row, a0, a1);
+    row += stride; store8(row, b0, b1);
+    if (count > 2) { row += stride; store8(row, c0, c1); }
+    if (count > 3) { row += stride; store8(row, d0, d1); }
+    if (count > 4) { row += stride; store8(row, e0, e1); }
+    if (count > 5) { row += stride; store8(row, f0, f1); }
+  }
+  if (activated != 0) {
+    const least = splat(activatedKind == RELU ? 0 : -Infinity);
+    row = activated + at;
+    store8(row, f32x4.max(a0, least), f32x4.max(a1, least));
+    row += stride; store8(row, f32x4.max(b0, least), f32x4.max(b1, least));
+    if (count > 2) { row += stride; store8(row, f32x4.max(c0, least), f32x4.max(c1, least)); }
+    if (count > 3) { row += stride; store8(row, f32x4.max(d0, least), f32x4.max(d1, least)); }
+    if (count > 4) { row += stride; store8(row, f32x4.max(e0, least), f32x4.max(e1, least)); }
+    if (count > 5) { row += stride; store8(row, f32x4.max(f0, least), f32x4.max(f1, least)); }
+  }
+}
+
 /** Ends the sums of `count` rows and one panel. */
 function finish(count: u32, row: usize, column: usize): void {
   const stride = rowBytes;
@@ -140,6 +217,13 @@ function finish(count: u32, row: usize, column: usize): void {
   if (bias != 0) {
     low = v128.load(bias + offset);
     high = v128.load(bias + offset, 16);
+  }
+  if (isRectified && count != 1 && count != 3) {
+    if (count == 6) finishRectified(6, low, high, at);
+    else if (count == 5) finishRectified(5, low, high, at);
+    else if (count == 4) finishRectified(4, low, high, at);
+    else finishRectified(2, low, high, at);
+    return;
   }
   finish8(sum0, sum1, low, high, at);
   if (count > 1) finish8(sum2, sum3, low, high, at += stride);

@@ -2,7 +2,7 @@
 // shapes  dy [B, O] f32; x [B, I] f32; dWeight [S, O, rowStride] f32, of which columns column .. column + I are written;
 //         dBias [S, O] f32, optional; scratch [ceil(I / 8), 32 128 + 80] f32.
 //         Part s has rows s R .. s R + R, R = 128 ceil(ceil(B / S) / 128)
-// owns    unit: 8 columns of dW (thread of unit 0: db too)
+// owns    unit: 8 columns of dW, and its share of db in whole strips
 // order   over b ascending in blocks of 128, f32; the sums of blocks ascending
 // alias   dWeight and dBias may be separate parts of one buffer
 // test    test/kernels/linear.test.ts  rtol 2e-6
@@ -35,12 +35,19 @@ function sumPanel(
   }
 }
 
-/** A part without rows is zero: columns [8 from, to) of dW, and all of db. */
-function clear(dWeight: usize, stride: usize, outFeatures: usize, from: usize, to: usize, dBias: usize): void {
+/** A part without rows is zero: columns [8 from, to) of dW, and db between two outputs. */
+function clear(dWeight: usize, stride: usize, outFeatures: usize, from: usize, to: usize, dBias: usize, biasFrom: usize, biasTo: usize): void {
   for (let o: usize = 0; o < outFeatures; o++) {
     memory.fill(dWeight + o * stride + (from << 5), 0, (to - (from << 3)) << 2);
   }
-  if (dBias != 0) memory.fill(dBias, 0, outFeatures << 2);
+  if (dBias != 0 && biasFrom < biasTo) memory.fill(dBias + (biasFrom << 2), 0, (biasTo - biasFrom) << 2);
+}
+
+/** The first output whose db is the share of `unit` or of one after it. */
+// @ts-ignore: decorator
+@inline
+function firstBias(unit: usize, units: usize, outFeatures: usize): usize {
+  return min<usize>((unit * outFeatures / units + HEIGHT - 1) / HEIGHT * HEIGHT, outFeatures);
 }
 
 /** args: rows, inFeatures, outFeatures, rowStride, column, hasBias, parts; dy, x, dWeight, dBias, scratch */
@@ -50,7 +57,7 @@ export function linearBackwardWeight(args: usize, from: u32, to: u32): void {
   const partRows = ((rows + parts - 1) / parts + BLOCK - 1) / BLOCK * BLOCK;
   const outFeatures = <usize>load<u32>(args, 8);
   let dWeight = <usize>load<u32>(args, 36) + (<usize>load<u32>(args, 16) << 2);
-  let dBias = from == 0 ? <usize>load<u32>(args, 40) : 0;
+  let dBias = <usize>load<u32>(args, 40);
   for (let s: usize = 0; s < parts; s++) {
     sumPart(args, from, to, min<usize>(s * partRows, rows), min<usize>(s * partRows + partRows, rows), dWeight, dBias);
     dWeight += (outFeatures * load<u32>(args, 12)) << 2;
@@ -70,8 +77,11 @@ function sumPart(args: usize, from: u32, to: u32, start: usize, stop: usize, dWe
   const strips = panels + (to - from) * PANEL_BYTES;
   // Rows of dy are packed whole if they can, because memory is read fastest in the order in which it lies.
   const spanColumns = GROUP * min<usize>(to - from, SPAN_GROUPS);
+  const units = (inFeatures + 7) >> 3;
+  const biasFrom = firstBias(from, units, outFeatures);
+  const biasTo = firstBias(to, units, outFeatures);
   if (start == stop) {
-    clear(dWeight, stride, outFeatures, from, (<usize>from << 3) + columns, dBias);
+    clear(dWeight, stride, outFeatures, from, (<usize>from << 3) + columns, dBias, biasFrom, biasTo);
     return;
   }
   for (let block = start; block < stop; block += BLOCK) {
@@ -82,7 +92,11 @@ function sumPart(args: usize, from: u32, to: u32, start: usize, stop: usize, dWe
     for (let span: usize = 0; span < outFeatures; span += spanColumns) {
       const spanEnd = min<usize>(span + spanColumns, outFeatures);
       pack(dy + ((block * outFeatures + span) << 2), outFeatures << 2, count, spanEnd - span, HEIGHT, strips, STRIP_BYTES);
-      if (dBias != 0) sumStrips(strips, STRIP_BYTES, count, dBias + (span << 2), spanEnd - span, isFirst);
+      const own = max<usize>(span, biasFrom);
+      const ownEnd = min<usize>(spanEnd, biasTo);
+      if (dBias != 0 && own < ownEnd) {
+        sumStrips(strips + (own - span) / HEIGHT * STRIP_BYTES, STRIP_BYTES, count, dBias + (own << 2), ownEnd - own, isFirst);
+      }
       let groupStrips = strips;
       for (let group = span; group < spanEnd; group += GROUP) {
         const groupEnd = min<usize>(group + GROUP, spanEnd);
