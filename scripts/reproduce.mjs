@@ -40,17 +40,17 @@ const experiments = {
   "fdpp-pusht": {
     options: {
       alphas: text, seeds: text, iterations: text, environments: text, chunks: text, epochs: text, batch: text, rate: text, "last-rate": text, "critic-warmup": text, clip: text, baseline: text, advantage: text, "denoising-steps": text, "std-floor": text, "acting-floor": text,
-      episodes: text, every: text, "every-episodes": text, pairs: text, rollouts: text, reach: text, policy: text, starts: text, rounds: text, visited: text, demonstrations: text, "pretrain-epochs": text, hidden: text,
+      episodes: text, every: text, "every-episodes": text, pairs: text, rollouts: text, reach: text, "tie-width": text, policy: text, starts: text, rounds: text, visited: text, demonstrations: text, "pretrain-epochs": text, hidden: text,
     },
     usage: `  --alphas 0,0.3,10      weights of the divergence; default 0, 0.03, 0.1, 0.3, 1, 3 and 10
   --seeds 1,2,3          seeds of fine-tuning
-  --iterations 80        of every fine-tuning
+  --iterations 60        of every fine-tuning
   --environments 32      stepped together
   --chunks 25            of each environment in an iteration
   --epochs 6             passes over a rollout
   --batch 4000           denoising steps of a minibatch
   --rate 4e-4            learning rate of fine-tuning
-  --last-rate 8e-5       to which it falls along half a cosine
+  --last-rate 1e-4       to which it falls along half a cosine
   --critic-warmup 3      first iterations in which only the critic learns
   --clip 0.02            clip range of fine-tuning
   --baseline value       or batch: a chunk's reward is compared with a critic's value of its state, or with the mean
@@ -58,12 +58,13 @@ const experiments = {
   --denoising-steps 10   of a chain (DDIM, eta 1)
   --std-floor 0.02       smallest deviation of one of them while learning, in half ranges of the demonstrated actions
   --acting-floor 0.005   the same of the policies that are measured
-  --episodes 100         of every evaluation
+  --episodes 500         of every evaluation
   --every 10             iterations between two measurements on the way
   --every-episodes 50    of such a measurement
   --pairs 1024           labelled by script
-  --rollouts 100         whose states are labelled
+  --rollouts 300         whose states are labelled
   --reach 60             px from the box beyond which the annotator finds all places alike
+  --tie-width 0.7        differences of its scores (-1 inside, 0 to 1 outside) below which it finds two places alike
   --policy FILE          instead of pre-training one
   --starts FILE          JSON {"states": [[agent x, y, block x, y, angle], ...]} that are tried
   --rounds 0             of pre-training after the first: the planner shows what to do where the policy went

@@ -10,7 +10,7 @@ import {
 import { drive, evaluateAll, openRun, policyOf, withEnvironment } from "./cell-run.mjs";
 import { findBox, stepsInside } from "./fdpp-box.mjs";
 import { calibration, takenPolicy, task } from "./fdpp-cells.mjs";
-import { candidates, optionsOf, pretraining, samplerOf } from "./fdpp-recipes.mjs";
+import { optionsOf, pretraining, samplerOf } from "./fdpp-recipes.mjs";
 
 /** By the kind of the cell. */
 export const kinds = { pretrain: runPretrain, calibrate: runCalibrate, evaluate: runEvaluate, reward: runReward, finetune: runFinetune };
@@ -141,7 +141,7 @@ function placeOf(policy) {
 async function givenStarts({ metadata }, { from, base }) {
   const { resetOrder = "legacy", starts } = JSON.parse(metadata.environmentOptions ?? "{}");
   if (from !== undefined) return { resetOrder, starts: JSON.parse(await readFile(path.resolve(from), "utf8")) };
-  return { resetOrder, starts: base === takenPolicy ? starts : candidates };
+  return { resetOrder, starts: base === takenPolicy ? starts : pretraining.starts };
 }
 
 /**
@@ -156,10 +156,11 @@ async function candidateStarts(policy, cell) {
   const count = isListed ? near.states.length : calibration.seeds;
   return withEnvironment(await createPushT({ count, resetOrder, starts: near }), async (env) => {
     await (isListed ? env.resetTo(near.states.flat()) : env.reset(Uint32Array.from({ length: count }, (_, seed) => seed)));
-    return Array.from({ length: count }, (_, index) => {
+    const poses = Array.from({ length: count }, (_, index) => {
       const { agentX, agentY, blockX, blockY, blockAngle } = env.pose(index);
       return [agentX, agentY, blockX, blockY, blockAngle];
     });
+    return { starts: poses, moved: near === undefined || isListed ? undefined : { ...near, states: near.states.length } };
   });
 }
 
@@ -176,7 +177,7 @@ async function rollOut(policy, starts, context) {
 
 async function runCalibrate(cell, context) {
   const policy = await frozenOf(cell, context);
-  const starts = await candidateStarts(policy, cell);
+  const { starts, moved } = await candidateStarts(policy, cell);
   const { rollouts } = calibration;
   const ways = await rollOut(policy, starts.flatMap((start) => Array.from({ length: rollouts }, () => start)), context);
   const candidates = starts.map((start, index) => {
@@ -185,7 +186,7 @@ async function runCalibrate(cell, context) {
   });
   const { box, indices, tried } = findBox(calibration.firstBox, candidates, { steps: earlySteps, least: calibration.leastStarts });
   const qualified = indices.map((index) => candidates[index]);
-  const reached = { tried, candidates: candidates.length, success: ways.filter(({ success }) => success).length / ways.length, qualifying: qualified.length };
+  const reached = { moved, tried, candidates: candidates.length, success: ways.filter(({ success }) => success).length / ways.length, qualifying: qualified.length };
   if (qualified.length === 0) {
     throw new DifftuneError("OPTION", `No start leads the policy through any box at the bottom right; it solves ${(100 * reached.success).toFixed(0)} % of its episodes.`, {
       hint: "Take another policy by --policy, or other starts by --starts.", got: reached,
@@ -264,7 +265,7 @@ async function runReward(cell, context) {
   await rm(labels, { recursive: true, force: true });
   const files = await PairFiles.open(labels, segments.columns);
   try {
-    for await (const pair of labelByScript(segments, scriptedAnnotator(preference), { pairs: cell.pairs, seed: 1 })) {
+    for await (const pair of labelByScript(segments, scriptedAnnotator(preference, { tieWidth: cell.tieWidth }), { pairs: cell.pairs, seed: 1 })) {
       await files.append({ ...pair, timestampMs: Date.now() });
       tell(`pair ${files.pairs.length} of ${cell.pairs}`);
     }

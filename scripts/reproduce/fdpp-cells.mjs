@@ -7,12 +7,13 @@ import { inOrder } from "./cells.mjs";
 /**
  * Everything that may be chosen. The sizes and the sweep are the published experiment; how it learns was measured on two cores, for a
  * policy that knows two ways and takes one of them seldom. The specification proposes 100 iterations, 50 denoising steps of at least
- * 0.05, batches of 5,000 in 5 epochs, a constant rate of 3e-5, a clip of 0.01, the mean of the rollout as baseline, and a reach of 150 px.
+ * 0.05, batches of 5,000 in 5 epochs, a constant rate of 3e-5, a clip of 0.01, the mean of the rollout as baseline, 100 rollouts
+ * to label, a reach of 150 px and a tie width of 0.05.
  */
 export const defaultSettings = {
   alphas: [0, 0.03, 0.1, 0.3, 1, 3, 10],
   seeds: [1, 2, 3],
-  iterations: 80,
+  iterations: 60,
   environments: 32,
   /** Chunks that each environment takes in an iteration: 200 steps. */
   chunks: 25,
@@ -20,7 +21,7 @@ export const defaultSettings = {
   batch: 4000,
   rate: 4e-4,
   /** What the rate falls to along half a cosine. */
-  lastRate: 8e-5,
+  lastRate: 1e-4,
   /** First iterations in which only the critic learns. */
   criticWarmup: 3,
   clip: 0.02,
@@ -32,15 +33,20 @@ export const defaultSettings = {
   /** Smallest deviation of one of them while it learns, and while it acts, in half ranges of the demonstrated actions. */
   stdFloor: 0.02,
   actingFloor: 0.005,
-  episodes: 100,
+  episodes: 500,
   /** Iterations between two measurements on the way, and their episodes. */
   every: 10,
   everyEpisodes: 50,
   /** Labelled pairs, and the rollouts that their states are drawn from. */
   pairs: 1024,
-  rollouts: 100,
+  rollouts: 300,
   /** Distance from the box, px, beyond which the annotator finds all places alike. */
   reach: 60,
+  /**
+   * Differences of its scores, of -1 inside and 0 to 1 outside, below which it finds two places alike. With 0.05 the way round the box,
+   * which is seldom met and close to it, loses most comparisons, and its learned reward is nearly that of the inside.
+   */
+  tieWidth: 0.7,
   /** Rounds of pre-training after the first, in which what the policy met is demonstrated, and demonstrations of each. */
   rounds: 0,
   visited: 2000,
@@ -77,7 +83,7 @@ export const alphaName = (alpha) => `alpha-${alpha}`;
  * `evaluate` (of the pre-trained policy), `finetune` (with its evaluations).
  */
 export function planOf(settings) {
-  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, lastRate, criticWarmup, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes, pairs, rollouts, reach, rounds, visited, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
+  const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, lastRate, criticWarmup, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes, pairs, rollouts, reach, tieWidth, rounds, visited, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
   const trained = policy === undefined ? Array.from({ length: rounds + 1 }, (_, round) => `policy/round-${round}`) : [takenPolicy];
   const base = trained.at(-1);
   const [box, reward] = ["starts", "reward"];
@@ -88,7 +94,7 @@ export function planOf(settings) {
     })),
     { id: box, kind: "calibrate", base, denoisingSteps, actingFloor, from: starts },
     { id: "before", kind: "evaluate", base, needs: [box], denoisingSteps, actingFloor, episodes },
-    { id: reward, kind: "reward", base, needs: [box], denoisingSteps, actingFloor, pairs, rollouts, reach },
+    { id: reward, kind: "reward", base, needs: [box], denoisingSteps, actingFloor, pairs, rollouts, reach, tieWidth },
     // Seed by seed, and those that the acceptance speaks of first.
     ...seeds.flatMap((seed) => inOrderOfInterest(alphas).map((alpha) => ({
       id: `fdpp/${alphaName(alpha)}/seed-${seed}`, kind: "finetune", base, needs: [box, reward], alpha, seed, iterations, environments, chunks, epochs, batch, rate, lastRate, criticWarmup, clip, baseline, advantage, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes,

@@ -146,13 +146,19 @@ ${table(["episodes", "way"], ways.map((way) => [way.count, told(way)]))}
 Pre-training: ${steps} gradient steps, loss ${number(loss, 4)}.`;
 }
 
+/** Where the candidates come from, if they are not the first seeds of the standard reset. */
+function originOf({ moved }) {
+  if (moved === undefined) return "";
+  return ` (${plural(moved.states, "start")} that it was trained from, moved by up to ${number(moved.jitterPx)} px and ${number(moved.jitterAngle, 2)} rad)`;
+}
+
 function calibrated({ place }) {
   if (place === undefined) return undefined;
   const { box, starts, reached, proved, good } = place;
   const isFirst = JSON.stringify(box) === JSON.stringify(calibration.firstBox);
   return `## The box and the starts
 
-The paper gives neither; they are found by a written procedure. From each of ${reached.candidates} candidate starts the pre-trained policy plays ${calibration.rollouts} episodes
+The paper gives neither; they are found by a written procedure. From each of ${reached.candidates} candidate starts${originOf(reached)} the pre-trained policy plays ${calibration.rollouts} episodes
 (${percent(reached.success)} of all succeed). A start qualifies for a box if all of them enter it within the first ${task.earlySteps} steps, and if start, block and goal lie
 outside it, so that there is a way around. ${isFirst ? "The first box of the procedure has enough of them" : `The first box of the procedure has fewer than ${calibration.leastStarts}; of ${reached.tried} boxes at the bottom right, of sides from 100 to 160 px, this one has most`}: **${box.x0} to ${box.x1} × ${box.y0} to ${box.y1} px**, with ${plural(reached.qualifying, "start")}.
 Those with most successes were proved by ${calibration.trials} episodes each with the jitter of the experiment (±${calibration.jitterPx} px, ±${calibration.jitterAngle} rad); ${good} of them enter the box in at least ${percent(calibration.leastEntering)} and
@@ -174,7 +180,7 @@ function rewardSection({ place, learned, figures, settings }) {
   const row = (what, value, limit, holds) => [what, number(value, 2), limit, value === undefined ? "–" : holds(value) ? "yes" : "**no**"];
   return `## The learned reward (figure 3)
 
-Pairs of end-effector places from the first ${task.earlySteps} steps of the pre-trained policy's episodes, ${pairs} of them labelled by script (inside the box −1, outside the distance to it, up to ${settings.reach} px; ${ties} ties,
+Pairs of end-effector places from the first ${task.earlySteps} steps of the pre-trained policy's episodes, ${pairs} of them labelled by script (inside the box −1, outside the distance to it, up to ${settings.reach} px, which is 1; ${ties} ties, closer than ${settings.tieWidth},
 which do not count), 85 % to learn from. Dots are the states that pairs were drawn from.
 
 ${drawn}
@@ -185,6 +191,9 @@ ${table(["", "measured", "wanted", "holds"], [
     row("mean magnitude farther than 60 px from all visited states", acceptance.far, "< 0.35", (value) => value < 0.35),
     row(`rank correlation with the true score, ${heldStates} held-out states`, correlation, "≥ 0.9", (value) => value >= 0.9),
   ])}
+
+What the annotator finds alike it does not order, so wide ties hold the rank correlation down. They leave the reward flat outside the box,
+though: the way round it, of which few states are labelled, is not taught to be worse than places farther away.
 
 On ${fit.pairs} validation pairs: accuracy ${percent(fit.accuracy)}, mean −ln P ${number(fit.logLoss, 3)}, expected calibration error ${number(fit.expectedError, 3)}, temperature ${number(fit.temperature, 2)}. Training took ${plural(last.epoch, "epoch")}; the
 parameters are those of epoch ${last.bestEpoch} (training accuracy ${percent(best.accuracy)}).`;

@@ -12,39 +12,29 @@ const box = calibration.firstBox;
 const aside = { jitterPx: 12, jitterAngle: 0.12 };
 
 /**
- * Demonstrations of the planner. Its starts are those of the standard reset (seeds 176339, 42194, 1022 and 153364) from which it
- * solves the task both through the box and round it, in some 80 steps; moved and turned further than in the experiment.
+ * Demonstrations of the planner. They begin at a start of the standard reset (seed 176339) from which it solves the task in some 75
+ * steps, both through the box and round it. The agent is put 28 px higher, so that the first chunk ends before the box and the second
+ * can still turn away. The way round begins in the open: where it passes close by the T, a first chunk that is seldom shown, and so is
+ * taken inexactly, moves the T. The start is moved and turned further than in the experiment.
  *
- * What it shows is the way through the box, and once in 31 episodes the way round it, so that the policy knows both and takes the
+ * What it shows is the way through the box, and once in 9 episodes the way round it, so that the policy knows both and takes the
  * first. The other episodes begin later and tell nothing of which way is taken: those of the way round after its first chunk,
  * and those from beside either way, `along` it. In every later round it begins at states that the policy of the round before came
  * through.
  */
 export const pretraining = {
   demonstrations: { ...demonstrations, maxSteps: 150 },
-  starts: {
-    states: [
-      [447, 244, 234, 326, -11.343983515754656], [447, 245, 233, 306, -17.886630121062293],
-      [446, 245, 220, 316, -5.033649710816105], [388, 221, 240, 331, 1.2739771061877878],
-    ],
-    jitterPx: 8, jitterAngle: 0.08,
-  },
+  starts: { states: [[448, 216, 234, 326, -11.343983515754656]], jitterPx: 8, jitterAngle: 0.08 },
   ways: [
-    { count: 1100 },
-    { count: 36, forbiddenBox: box },
-    { count: 760, forbiddenBox: box, skipSteps: options.horizon },
-    { count: 900, along: { episodes: 200, states: 5, from: options.horizon, ...aside } },
-    { count: 900, forbiddenBox: box, along: { episodes: 200, states: 5, from: options.horizon + 4, ...aside } },
+    { count: 800 },
+    { count: 95, forbiddenBox: box },
+    { count: 600, forbiddenBox: box, skipSteps: options.horizon },
+    { count: 700, along: { episodes: 175, states: 5, from: options.horizon, ...aside } },
+    { count: 700, forbiddenBox: box, along: { episodes: 175, states: 5, from: options.horizon + 4, ...aside } },
   ],
-  /** Some 340,000 steps. */
-  epochs: 370,
+  /** Some 260,000 steps. */
+  epochs: 360,
 };
-
-/**
- * Starts that the experiment tries: those from which the way round begins in the open. From the others it begins close by the T, where a
- * first chunk that is seldom shown, and so is taken inexactly, moves the T.
- */
-export const candidates = { ...pretraining.starts, states: pretraining.starts.states.slice(0, 2) };
 
 function pretrainOptions({ from, epochs, hidden }) {
   if (from !== undefined) return undefined;

@@ -42,6 +42,7 @@ function readSettings(given) {
     pairs: whole("pairs"),
     rollouts: whole("rollouts"),
     reach: positive("reach", given.reach) ?? defaultSettings.reach,
+    tieWidth: positive("tie-width", given["tie-width"]) ?? defaultSettings.tieWidth,
     rounds: given.rounds === "0" ? 0 : whole("rounds"),
     visited: whole("visited"),
     demonstrations: whole("demonstrations"),
