@@ -3,48 +3,35 @@
  * that the inner loop reads memory in order: left in strips [b][HEIGHT], right in panels [b][8].
  */
 import { madd, splat } from "./math";
+import { loadPart, storePart } from "./tail";
 
 /** Columns of left in a strip, which are rows of a tile: 6 where a product and its sum are one instruction. */
 export const HEIGHT: usize = ASC_FEATURE_RELAXED_SIMD ? 6 : 4;
 /** Columns of left that are packed together. */
 export const GROUP: usize = HEIGHT << 2;
 
-/** packed[p][b][l] = source[b, lanes p + l], lanes = 4, 6 or 8, 0 from `columns` on: whole rows at a time, which is how they lie in memory. */
-export function pack(source: usize, stride: usize, rows: usize, columns: usize, lanes: usize, packed: usize, step: usize): void {
-  const width = lanes << 2;
-  const whole = columns / lanes;
-  const rest = columns - whole * lanes;
-  for (let b: usize = 0; b < rows; b++) {
-    let from = source;
-    let to = packed;
-    if (lanes == 8) {
-      for (let p: usize = 0; p < whole; p++, from += 32, to += step) {
-        v128.store(to, v128.load(from));
-        v128.store(to, v128.load(from, 16), 16);
-      }
-    } else {
-      for (let p: usize = 0; p < whole; p++, from += width, to += step) {
-        v128.store(to, v128.load(from));
-        if (lanes == 6) store<u64>(to, load<u64>(from, 16), 16);
-      }
-    }
-    if (rest > 0) {
-      for (let l: usize = 0; l < lanes; l++) store<f32>(to + (l << 2), l < rest ? load<f32>(from + (l << 2)) : 0);
-    }
-    source += stride;
-    packed += width;
+/** target[lane] (+)= sum of eight neighbours. */
+function putWhole(low: v128, high: v128, target: usize, isFirst: bool): void {
+  if (!isFirst) {
+    low = f32x4.add(v128.load(target), low);
+    high = f32x4.add(v128.load(target, 16), high);
   }
+  v128.store(target, low);
+  v128.store(target, high, 16);
+}
+
+/** target[lane] (+)= sum for the first `used` of four neighbours. */
+// @ts-ignore: decorator
+@inline
+function putPart(sums: v128, target: usize, used: usize, isFirst: bool): void {
+  storePart(target, isFirst ? sums : f32x4.add(loadPart(target, <u32>used), sums), <u32>used);
 }
 
 /** target[lane] (+)= sum for the first `used` of eight lanes, which are `step` bytes apart. */
 function put(low: v128, high: v128, target: usize, used: usize, step: usize, isFirst: bool): void {
-  if (used >= 8 && step == 4) {
-    if (!isFirst) {
-      low = f32x4.add(v128.load(target), low);
-      high = f32x4.add(v128.load(target, 16), high);
-    }
-    v128.store(target, low);
-    v128.store(target, high, 16);
+  if (step == 4) {
+    putPart(low, target, used, isFirst);
+    if (used > 4) putPart(high, target + 16, used - 4, isFirst);
     return;
   }
   let sums = low;
@@ -177,6 +164,16 @@ export function multiplyTile(strip: usize, panel: usize, rows: usize): void {
  * bytes apart, columns `step` bytes.
  */
 export function finish(target: usize, stride: usize, step: usize, usedRows: usize, usedColumns: usize, isFirst: bool): void {
+  if (usedColumns == 8 && step == 4 && usedRows >= HEIGHT) {
+    putWhole(sum0, sum1, target, isFirst);
+    putWhole(sum2, sum3, target += stride, isFirst);
+    putWhole(sum4, sum5, target += stride, isFirst);
+    putWhole(sum6, sum7, target += stride, isFirst);
+    if (HEIGHT < 6) return;
+    putWhole(sum8, sum9, target += stride, isFirst);
+    putWhole(sum10, sum11, target += stride, isFirst);
+    return;
+  }
   put(sum0, sum1, target, usedColumns, step, isFirst);
   if (usedRows > 1) put(sum2, sum3, target += stride, usedColumns, step, isFirst);
   if (usedRows > 2) put(sum4, sum5, target += stride, usedColumns, step, isFirst);

@@ -114,14 +114,21 @@ export const linearBackwardInputSpec = defineKernel({
 
 /** Rows that the weight gradient sums before it adds to what it has; the same number stands in both bodies. */
 const blockRows = 128;
-/**
- * Packing space of a unit on the WASM engine: a panel of 8 columns of x and four strips of up to 6 columns of dy, each a
- * line of the cache longer than its rows.
- */
-const scratchElements = (8 + 4 * 6) * blockRows + (1 + 4) * 16;
+/** Rows of the weight gradient in a unit of the WASM engine where they are more than columns; else units are panels of columns. */
+const unitRows = 12;
 
-function scratchLength(inFeatures: number): number {
-  return panelCount(inFeatures) * scratchElements;
+/** Units of a weight gradient on the WASM engine: parts of its longer side. */
+function gradientUnits(inFeatures: number, outFeatures: number): number {
+  return outFeatures > inFeatures ? Math.ceil(outFeatures / unitRows) : panelCount(inFeatures);
+}
+
+/**
+ * Packing space of the units, each panel and strip a line of the cache longer than its rows: a panel of 8 columns of x and four
+ * strips of up to 6 columns of dy; or three strips of 4 columns of dy and two panels.
+ */
+function scratchLength(inFeatures: number, outFeatures: number): number {
+  const [lanes, gaps] = outFeatures > inFeatures ? [unitRows + 2 * panelWidth, 3 + 2] : [panelWidth + 4 * 6, 1 + 4];
+  return gradientUnits(inFeatures, outFeatures) * (lanes * blockRows + gaps * 16);
 }
 
 /** dW = dyᵀ x; db = the sum of the rows of dy; both for each of `parts` equal parts of the rows. */
@@ -134,9 +141,9 @@ export const linearBackwardWeightSpec = defineKernel({
     x: { access: "read", length: (p) => p.rows * p.inFeatures },
     dWeight: { access: "readwrite", length: (p) => (p.parts - 1) * p.outFeatures * p.rowStride + weightLength(p) },
     dBias: { access: "write", length: (p) => p.parts * p.outFeatures, optional: true },
-    scratch: { access: "write", length: (p) => scratchLength(p.inFeatures), rows: true, scratch: true },
+    scratch: { access: "write", length: (p) => scratchLength(p.inFeatures, p.outFeatures), rows: true, scratch: true },
   },
-  units: (p) => panelCount(p.inFeatures),
+  units: (p) => gradientUnits(p.inFeatures, p.outFeatures),
   entryPoints: {
     main: (p) => [Math.ceil((Math.ceil(p.outFeatures / 4) * Math.ceil(p.inFeatures / 4) + p.outFeatures) / 64), 1, p.parts],
     main_tiled: (p) => [Math.ceil(p.inFeatures / 64), Math.ceil(p.outFeatures / 64), p.parts],
@@ -260,7 +267,7 @@ export function linearBackwardWeight(
   const { dy, x, dWeight, dBias } = buffers;
   const parts = gradientParts(program.engine, rows, inFeatures, outFeatures);
   const hasBias = Number(dBias !== undefined);
-  const scratch = program.temporary([scratchLength(inFeatures)], "gradient scratch");
+  const scratch = program.temporary([scratchLength(inFeatures, outFeatures)], "gradient scratch");
   if (parts === 1) {
     program.launch(linearBackwardWeightSpec, { rows, inFeatures, outFeatures, rowStride, column, hasBias, parts }, { dy, x, dWeight, dBias, scratch });
     return;
