@@ -2,7 +2,14 @@ import type { Device } from "../src/engine/device.js";
 import type { AnyKernelSpec, KernelSpec, ParamLayout, ParamValues, BufferSpec } from "../src/engine/kernel-spec.js";
 import { anyKernel } from "../src/engine/kernel-spec.js";
 import type { Program } from "../src/engine/program.js";
-import { linearBackwardInputSpec, linearBackwardWeightSpec, linearPackSpec, linearSpec } from "../src/kernels/nn/linear.js";
+import {
+  linearBackwardInputSpec,
+  linearBackwardInputUnpackedSpec,
+  linearBackwardWeightSpec,
+  linearPackedInputSpec,
+  linearPackSpec,
+  linearSpec,
+} from "../src/kernels/nn/linear.js";
 
 /** One launch of a kernel at one size, to be timed on any device and in any variant. */
 export interface LaunchCase {
@@ -65,6 +72,15 @@ export const linearCases: readonly LaunchCase[] = [
   ...backward(5000, 28, 512).slice(1),
   ...backward(5000, 512, 8),
   ...backward(5000, 256, 1),
+  // Few rows, the weight as it lies: beside linear-128x512x512 and linear-backward-input-128x512x512, to which a pack belongs.
+  forward("linear-128x512x512", 128, 512, 512),
+  launchCase("linear-packed-input-128x512x512", linearPackedInputSpec, {
+    rows: 128, inFeatures: 512, outFeatures: 512, rowStride: 512, column: 0, activation: 1, hasBias: 1, hasAddend: 0, writesY: 0, writesActivated: 1,
+  }, ["addend", "y"]),
+  launchCase("linear-backward-input-unpacked-128x512x512", linearBackwardInputUnpackedSpec, {
+    rows: 128, inFeatures: 512, outFeatures: 512, rowStride: 512, column: 0, activation: 1, hasPre: 1, hasAddend: 0,
+  }, ["addend"]),
+  launchCase("linear-pack-128x512", linearPackSpec, { inFeatures: 512, outFeatures: 128, rowStride: 512, column: 0, transposed: 0 }),
   launchCase("linear-pack-512x512", linearPackSpec, { inFeatures: 512, outFeatures: 512, rowStride: 512, column: 0, transposed: 0 }),
   launchCase("linear-pack-transposed-512x512", linearPackSpec, { inFeatures: 512, outFeatures: 512, rowStride: 512, column: 0, transposed: 1 }),
 ];

@@ -95,13 +95,18 @@ export {
   linearPack,
   linearPackTransposed,
   linear,
+  isBestUnpacked,
+  linearPackedInput,
   linearBackwardInput,
   linearBackwardWeight,
   linearPackSpec,
   linearSpec,
+  linearPackedInputSpec,
   linearBackwardInputSpec,
+  linearBackwardInputUnpackedSpec,
   linearBackwardWeightSpec,
   sumPartsSpec,
+  type LinearBuffers,
   type WeightSlice,
 } from "./nn/linear.js";
 export { meanSquaredLoss, meanSquaredLossSpec } from "./nn/mean-squared-loss.js";

@@ -2,7 +2,9 @@ import { DifftuneError } from "../core/errors.js";
 import type { ProgramRecorder } from "../engine/program.js";
 import type { Tensor } from "../engine/tensor.js";
 import type { Activation } from "../kernels/nn/activation.js";
-import { linear, linearBackwardInput, linearBackwardWeight, linearPack, packedLength } from "../kernels/nn/linear.js";
+import {
+  isBestUnpacked, linear, linearBackwardInput, linearBackwardWeight, linearPack, linearPackedInput, packedLength, type WeightSlice,
+} from "../kernels/nn/linear.js";
 import { uniformByFanIn, type ParameterLayout } from "./parameters.js";
 
 /** A linear layer: its sizes and the names of its parameters. */
@@ -24,6 +26,15 @@ export function addLinear(layout: ParameterLayout, name: string, inFeatures: num
 export interface ColumnRange {
   readonly column: number;
   readonly count: number;
+}
+
+function allColumns(layer: LinearLayer): ColumnRange {
+  return { column: 0, count: layer.inFeatures };
+}
+
+/** Where some input columns lie in the weight of a layer. */
+function sliceOf(layer: LinearLayer, columns: ColumnRange): WeightSlice {
+  return { inFeatures: columns.count, outFeatures: layer.outFeatures, rowStride: layer.inFeatures, column: columns.column };
 }
 
 /** What a linear layer writes: its sum, its activation, or both. */
@@ -94,22 +105,21 @@ export class Pass {
     outputs: LinearOutputs,
     options: { readonly rows: number; readonly activation?: Activation; readonly columns?: ColumnRange },
   ): void {
-    const columns = options.columns ?? { column: 0, count: layer.inFeatures };
+    const columns = options.columns ?? allColumns(layer);
     const bias = inputs.bias === undefined || inputs.bias === "own" ? this.value(`${layer.name}.bias`)
       : inputs.bias === "none" ? undefined : inputs.bias;
-    linear(this.program, {
-      x: inputs.x,
-      packed: this.#packedWeight(layer, columns),
-      bias,
-      addend: inputs.addend,
-      y: outputs.y,
-      activated: outputs.activated,
-    }, {
-      rows: options.rows,
-      inFeatures: columns.count,
-      outFeatures: layer.outFeatures,
-      activation: options.activation ?? "identity",
-    });
+    const { rows, activation = "identity" } = options;
+    const { outFeatures } = layer;
+    const { x, addend } = inputs;
+    const { y, activated } = outputs;
+    // Gradients are those of one forward pass, which uses a weight once.
+    if (this.hasGradients && isBestUnpacked(this.program.engine, rows, columns.count, outFeatures)) {
+      const weight = this.value(`${layer.name}.weight`);
+      linearPackedInput(this.program, { x, weight, bias, addend, y, activated }, { ...sliceOf(layer, columns), rows, activation });
+      return;
+    }
+    const packed = this.#packedWeight(layer, columns);
+    linear(this.program, { x, packed, bias, addend, y, activated }, { rows, inFeatures: columns.count, outFeatures, activation });
   }
 
   /** Records the gradient of some input columns (all by default); see the kernel `linear_backward_input`. */
@@ -118,13 +128,10 @@ export class Pass {
     tensors: { readonly dy: Tensor; readonly dx: Tensor; readonly pre?: Tensor; readonly addend?: Tensor },
     options: { readonly rows: number; readonly activation?: Activation; readonly columns?: ColumnRange },
   ): void {
-    const columns = options.columns ?? { column: 0, count: layer.inFeatures };
+    const columns = options.columns ?? allColumns(layer);
     linearBackwardInput(this.program, { ...tensors, weight: this.value(`${layer.name}.weight`) }, {
+      ...sliceOf(layer, columns),
       rows: options.rows,
-      inFeatures: columns.count,
-      outFeatures: layer.outFeatures,
-      rowStride: layer.inFeatures,
-      column: columns.column,
       activation: options.activation ?? "identity",
     });
   }
@@ -136,25 +143,14 @@ export class Pass {
       ...tensors,
       dWeight: this.gradient(`${layer.name}.weight`),
       dBias: this.gradient(`${layer.name}.bias`),
-    }, {
-      rows,
-      inFeatures: layer.inFeatures,
-      outFeatures: layer.outFeatures,
-      rowStride: layer.inFeatures,
-      column: 0,
-    });
+    }, { ...sliceOf(layer, allColumns(layer)), rows });
   }
 
   #packedWeight(layer: LinearLayer, columns: ColumnRange): Tensor {
     const key = `${layer.name}:${columns.column}:${columns.count}`;
     return this.once(key, () => {
       const packed = this.temporary([packedLength(columns.count, layer.outFeatures)], `packed ${key}`);
-      linearPack(this.program, { weight: this.value(`${layer.name}.weight`), packed }, {
-        outFeatures: layer.outFeatures,
-        inFeatures: columns.count,
-        rowStride: layer.inFeatures,
-        column: columns.column,
-      });
+      linearPack(this.program, { weight: this.value(`${layer.name}.weight`), packed }, sliceOf(layer, columns));
       return packed;
     });
   }

@@ -2,12 +2,16 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { activations, type Activation } from "../../src/kernels/nn/activation.js";
 import {
+  isBestUnpacked,
   linear,
   linearBackwardInput,
   linearBackwardInputSpec,
+  linearBackwardInputUnpackedSpec,
   linearBackwardWeight,
   linearBackwardWeightSpec,
   linearPack,
+  linearPackedInput,
+  linearPackedInputSpec,
   linearPackSpec,
   linearSpec,
   packedLength,
@@ -23,7 +27,7 @@ import { deviceFor, engines, expectSameBits, proveKernel, testNumbers } from "./
 /** Rows, features in, features out: every tile remainder, and blocks of rows on both sides of a boundary. */
 const shapes = [
   [1, 1, 1], [3, 1, 31], [31, 3, 1], [2, 33, 8], [5, 7, 9], [25, 28, 65], [33, 65, 33], [65, 32, 3], [6, 257, 16],
-  [257, 13, 7], [130, 9, 257], [7, 31, 32],
+  [257, 13, 7], [130, 9, 257], [7, 31, 32], [140, 41, 45],
 ] as const;
 
 /** packed[p][k][l], as the header of linear_pack says, for a matrix given by its elements. */
@@ -38,6 +42,14 @@ function pack(at: (m: number, k: number) => number, width: number, depth: number
 /** Weights of about the size that keeps outputs near 1. */
 function weights(length: number, fanIn: number, seed: number): Float32Array {
   return testNumbers(length, seed, 1 / Math.sqrt(fanIn));
+}
+
+/** A weight as columns of longer rows: `column` numbers in front of each, `behind` after it. */
+function sliceIn(weight: Float32Array, rows: number, columns: number, column: number, behind: number) {
+  const rowStride = column + columns + behind;
+  const matrix = testNumbers(rows * rowStride, 14);
+  for (let row = 0; row < rows; row++) matrix.set(weight.subarray(row * columns, (row + 1) * columns), row * rowStride + column);
+  return { matrix, rowStride, column };
 }
 
 function columnsOf(matrix: ArrayLike<number>, rows: number, stride: number, column: number, count: number): Float64Array {
@@ -68,7 +80,8 @@ const combinations = [
   { bias: true, addend: true, y: false, activated: true, kind: "relu" },
 ] as const;
 
-proveKernel(linearSpec, shapes.flatMap(([rows, inFeatures, outFeatures]) => combinations.map((use) => {
+/** Numbers of a layer forward and what its float64 twin makes of them, with the weight as a matrix of its own. */
+function forwardCase(rows: number, inFeatures: number, outFeatures: number, use: (typeof combinations)[number]) {
   const x = testNumbers(rows * inFeatures, 1);
   const weight = weights(outFeatures * inFeatures, inFeatures, 2);
   const bias = testNumbers(outFeatures, 3);
@@ -77,14 +90,14 @@ proveKernel(linearSpec, shapes.flatMap(([rows, inFeatures, outFeatures]) => comb
   if (use.addend) for (const [n, value] of addend.entries()) y[n]! += value;
   const empty = new Float32Array(rows * outFeatures);
   return {
+    x,
+    weight,
     title: `${rows}x${inFeatures}x${outFeatures} ${JSON.stringify(use)}`,
     params: {
       rows, inFeatures, outFeatures, activation: activations[use.kind],
       hasBias: Number(use.bias), hasAddend: Number(use.addend), writesY: Number(use.y), writesActivated: Number(use.activated),
     },
-    inputs: {
-      x,
-      packed: pack((o, i) => weight[o * inFeatures + i]!, outFeatures, inFeatures),
+    others: {
       ...(use.bias ? { bias } : {}),
       ...(use.addend ? { addend } : {}),
       ...(use.y ? { y: empty } : {}),
@@ -96,6 +109,21 @@ proveKernel(linearSpec, shapes.flatMap(([rows, inFeatures, outFeatures]) => comb
     },
     tolerance: { absolute: 2e-6, relative: 1e-6 },
   };
+}
+
+proveKernel(linearSpec, shapes.flatMap(([rows, inFeatures, outFeatures]) => combinations.map((use) => {
+  const { x, weight, others, ...rest } = forwardCase(rows, inFeatures, outFeatures, use);
+  return { ...rest, inputs: { ...others, x, packed: pack((o, i) => weight[o * inFeatures + i]!, outFeatures, inFeatures) } };
+})));
+
+proveKernel(linearPackedInputSpec, shapes.flatMap(([rows, inFeatures, outFeatures]) => combinations.map((use) => {
+  const { x, weight, others, params, ...rest } = forwardCase(rows, inFeatures, outFeatures, use);
+  const slice = sliceIn(weight, outFeatures, inFeatures, rows % 4, rows % 3);
+  return {
+    ...rest,
+    params: { ...params, rowStride: slice.rowStride, column: slice.column },
+    inputs: { ...others, packed: pack((b, i) => x[b * inFeatures + i]!, rows, inFeatures), weight: slice.matrix },
+  };
 })));
 
 const backwardCombinations = [
@@ -104,7 +132,8 @@ const backwardCombinations = [
   { pre: "mish", addend: true },
 ] as const;
 
-proveKernel(linearBackwardInputSpec, shapes.flatMap(([rows, inFeatures, outFeatures]) => backwardCombinations.map((use) => {
+/** Numbers of a layer backward and what its float64 twin makes of them, with the weight as a matrix of its own. */
+function backwardCase(rows: number, inFeatures: number, outFeatures: number, use: (typeof backwardCombinations)[number]) {
   const dy = testNumbers(rows * outFeatures, 5);
   const weight = weights(outFeatures * inFeatures, outFeatures, 6);
   const pre = testNumbers(rows * inFeatures, 7, 3);
@@ -113,20 +142,31 @@ proveKernel(linearBackwardInputSpec, shapes.flatMap(([rows, inFeatures, outFeatu
   const dx = twin.linearBackwardInput(dy, weight, rows, inFeatures, outFeatures)
     .map((value, n) => value * (use.pre === undefined ? 1 : activationTwins[kind].slope(pre[n]!)) + (use.addend ? addend[n]! : 0));
   return {
+    weight,
     title: `${rows}x${inFeatures}x${outFeatures} ${JSON.stringify(use)}`,
     params: {
       rows, inFeatures, outFeatures, activation: activations[kind],
       hasPre: Number(use.pre !== undefined), hasAddend: Number(use.addend),
     },
-    inputs: {
+    others: {
       dy,
-      packed: pack((i, o) => weight[o * inFeatures + i]!, inFeatures, outFeatures),
       ...(use.pre === undefined ? {} : { pre }),
       ...(use.addend ? { addend } : {}),
     },
     expected: { dx },
     tolerance: { absolute: 2e-6, relative: 1e-6 },
   };
+}
+
+proveKernel(linearBackwardInputSpec, shapes.flatMap(([rows, inFeatures, outFeatures]) => backwardCombinations.map((use) => {
+  const { weight, others, ...rest } = backwardCase(rows, inFeatures, outFeatures, use);
+  return { ...rest, inputs: { ...others, packed: pack((i, o) => weight[o * inFeatures + i]!, inFeatures, outFeatures) } };
+})));
+
+proveKernel(linearBackwardInputUnpackedSpec, shapes.flatMap(([rows, inFeatures, outFeatures]) => backwardCombinations.map((use) => {
+  const { weight, others, params, ...rest } = backwardCase(rows, inFeatures, outFeatures, use);
+  const slice = sliceIn(weight, outFeatures, inFeatures, rows % 4, rows % 3);
+  return { ...rest, params: { ...params, rowStride: slice.rowStride, column: slice.column }, inputs: { ...others, weight: slice.matrix } };
 })));
 
 /** The rows of part `part` of a weight gradient, as the kernel's header says. */
@@ -223,13 +263,16 @@ async function runLayer(device: Device, layer: Layer): Promise<Record<string, Fl
   const dy = device.tensor([rows, outFeatures], { data: testNumbers(rows * outFeatures, 23) });
   const y = device.tensor([rows, outFeatures]);
   const activated = device.tensor([rows, outFeatures]);
+  const unpacked = device.tensor([rows, outFeatures]);
   const dx = device.tensor([rows, inFeatures]);
   const slice = { inFeatures, outFeatures, rowStride, column };
   const program = await device.program("layer", (recorder) => {
     const weight = parameters.view(0, [outFeatures, rowStride]);
     const packed = recorder.temporary([packedLength(inFeatures, outFeatures)], "packed");
     linearPack(recorder, { weight, packed }, slice);
-    linear(recorder, { x, packed, bias: parameters.view(biasAt, [outFeatures]), y, activated }, { rows, inFeatures, outFeatures, activation: kind });
+    const bias = parameters.view(biasAt, [outFeatures]);
+    linear(recorder, { x, packed, bias, y, activated }, { rows, inFeatures, outFeatures, activation: kind });
+    linearPackedInput(recorder, { x, weight, bias, activated: unpacked }, { ...slice, rows, activation: kind });
     linearBackwardInput(recorder, { dy, weight, pre: x, dx }, { ...slice, rows, activation: kind });
     linearBackwardWeight(recorder, {
       dy, x, dWeight: gradients.view(0, [outFeatures, rowStride]), dBias: gradients.view(biasAt, [outFeatures]),
@@ -237,11 +280,13 @@ async function runLayer(device: Device, layer: Layer): Promise<Record<string, Fl
   });
   try {
     program.run();
-    const [yData, activatedData, dxData, gradientData] = await Promise.all([device.read(y), device.read(activated), device.read(dx), device.read(gradients)]);
-    return { y: yData, activated: activatedData, dx: dxData, gradients: gradientData };
+    const [yData, activatedData, unpackedData, dxData, gradientData] = await Promise.all(
+      [y, activated, unpacked, dx, gradients].map((tensor) => device.read(tensor)),
+    );
+    return { y: yData!, activated: activatedData!, unpacked: unpackedData!, dx: dxData!, gradients: gradientData! };
   } finally {
     program.close();
-    for (const tensor of [parameters, gradients, x, dy, y, activated, dx]) device.free(tensor);
+    for (const tensor of [parameters, gradients, x, dy, y, activated, unpacked, dx]) device.free(tensor);
   }
 }
 
@@ -262,6 +307,7 @@ test.each([37, 1100])("a layer of %i rows recorded by the launchers equals its f
     const got = await runLayer(await deviceFor(engine), layer);
     expectClose(got.y!, y, { relative: 2e-6 }, `${engine} y`);
     expectClose(got.activated!, y.map((value) => Math.tanh(value)), { absolute: 1e-5 }, `${engine} activated`);
+    expectClose(got.unpacked!, got.activated!, { absolute: 1e-6 }, `${engine} activated, from packed x`);
     expectClose(got.dx!, dx, { relative: 2e-5 }, `${engine} dx`);
     expectClose(columnsOf(got.gradients!, outFeatures, rowStride, column, inFeatures), dWeight, { relative: 2e-6 }, `${engine} dW`);
     expectClose(got.gradients!.subarray(biasAt), twin.linearBackwardBias(dy, rows, outFeatures), { relative: 2e-6 }, `${engine} db`);
@@ -285,8 +331,24 @@ test.runIf(engines.length > 1)("both engines agree on layers of random shapes", 
   ), { numRuns: 15, seed: 7 });
 });
 
-test("the bits of a layer do not depend on the thread count", async () => {
-  const layer: Layer = { rows: 133, inFeatures: 30, outFeatures: 41, column: 3, kind: "relu" };
+/** A layer that this many rows go back through as it lies, and one more through a packed weight. */
+const fewRows = { inFeatures: 139, outFeatures: 130, column: 5, kind: "mish" } as const;
+const fewCount = 69;
+
+test("a weight as it lies gives the same bits as a packed one, forward and back", async () => {
+  expect(isBestUnpacked("wasm", fewCount, fewRows.outFeatures, fewRows.inFeatures)).toBe(true);
+  expect(isBestUnpacked("wasm", fewCount + 1, fewRows.outFeatures, fewRows.inFeatures)).toBe(false);
+  expect(isBestUnpacked("webgpu", fewCount, fewRows.outFeatures, fewRows.inFeatures)).toBe(false);
+  const device = await deviceFor("wasm");
+  const few = await runLayer(device, { ...fewRows, rows: fewCount });
+  const more = await runLayer(device, { ...fewRows, rows: fewCount + 1 });
+  expectSameBits(few, { ...few, dx: more.dx!.subarray(0, few.dx!.length), unpacked: few.activated! }, "few rows");
+});
+
+test.each([
+  { rows: 133, inFeatures: 30, outFeatures: 41, column: 3, kind: "relu" },
+  { ...fewRows, rows: fewCount },
+] as const)("the bits of a layer of $inFeatures by $outFeatures do not depend on the thread count", async (layer) => {
   const alone = await runLayer(await deviceFor("wasm", 1), layer);
   for (const threads of [2, 4]) {
     expectSameBits(alone, await runLayer(await deviceFor("wasm", threads), layer), `${threads} threads`);
@@ -297,7 +359,7 @@ test("the bits of a layer do not depend on the thread count", async () => {
 test.runIf(enableRelaxedSimd())("the relaxed build agrees with the plain one, on any thread count to the bit", async () => {
   using one = await createDevice({ engine: "wasm", wasm: { simd: "relaxed", threads: 1 } });
   using two = await createDevice({ engine: "wasm", wasm: { simd: "relaxed", threads: 2 } });
-  for (const [rows, inFeatures, outFeatures] of [...shapes, [11, 8, 5], [25, 130, 12], [62, 140, 20], [29, 16, 6], [133, 30, 41], [300, 17, 24]] as const) {
+  for (const [rows, inFeatures, outFeatures] of [...shapes, [11, 8, 5], [25, 130, 12], [62, 140, 20], [29, 16, 6], [133, 30, 41], [300, 17, 24], [fewCount, fewRows.inFeatures, fewRows.outFeatures]] as const) {
     const layer: Layer = { rows, inFeatures, outFeatures, column: 3, kind: "mish" };
     const plain = await runLayer(await deviceFor("wasm"), layer);
     const relaxed = await runLayer(one, layer);

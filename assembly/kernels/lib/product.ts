@@ -1,5 +1,5 @@
 /**
- * Rows times packed panels: sum_k x[b,k] packed[p][k][l] for tiles of up to 4 rows and 8 columns, with what follows the
+ * Rows times packed panels: sum_k x[b,k] packed[p][k][l] for tiles of up to 6 rows and 8 columns, with what follows the
  * sum. A column's sum runs over k ascending in every tile, so results do not depend on how rows are cut into tiles.
  */
 import { activate4, activationSlope4, MISH, mish4 } from "./activation";
@@ -29,6 +29,8 @@ let activated: usize = 0;
 let activatedKind: u32 = 0;
 /** Whether ReLU and its slope are all that follows beside sums. */
 let isRectified: bool = true;
+/** Whether results are turned: a row of sums becomes a column of results. */
+let isTurned: bool = false;
 
 // The sums of one tile on their way to `finish`. Were they arguments of calls inside the tile, V8 would keep them in
 // memory during the loop as well.
@@ -61,18 +63,29 @@ export function follow(
   output = outputAt;
   activated = activatedAt;
   activatedKind = kind;
+  isTurned = false;
   isRectified = (preAt == 0 || slope == RELU) && (activatedAt == 0 || kind == RELU || kind == IDENTITY);
 }
 
-/** The first columns of the last panel, one at a time. */
-function finishTail(low: v128, high: v128, at: usize, column: usize): void {
-  const end = columns << 2;
+/**
+ * Says what follows a sum whose result is turned: rows of x are columns of results, y[column, row] = sum + bias[row] + addend[column, row].
+ * `columnCount` panel columns are rows of addend and results, `stride` bytes apart.
+ */
+export function followTurned(
+  columnCount: usize, stride: usize, biasAt: usize, addendAt: usize, outputAt: usize, activatedAt: usize, kind: u32,
+): void {
+  follow(columnCount, stride, biasAt, 0, 0, addendAt, outputAt, activatedAt, kind);
+  isTurned = true;
+}
+
+/** The first `count` of eight sums, one at a time: their results are `step` bytes apart, their biases `biasStep`. */
+function finishSome(low: v128, high: v128, count: usize, at: usize, step: usize, biasAt: usize, biasStep: usize): void {
   let sums = low;
-  for (let lane = 0; column < end; lane++, at += 4, column += 4) {
+  for (let lane: usize = 0; lane < count; lane++, at += step, biasAt += biasStep) {
     if (lane == 4) sums = high;
     let value = f32x4.extract_lane(sums, 0);
     sums = i32x4.shuffle(sums, sums, 1, 2, 3, 0);
-    if (bias != 0) value += load<f32>(bias + column);
+    if (bias != 0) value += load<f32>(bias + biasAt);
     if (pre != 0) value *= f32x4.extract_lane(activationSlope4(slopeKind, splat(load<f32>(pre + at))), 0);
     if (addend != 0) value += load<f32>(addend + at);
     if (output != 0) store<f32>(output + at, value);
@@ -198,18 +211,114 @@ function finishRectified(count: u32, low: v128, high: v128, at: usize): void {
   }
 }
 
+/** Activation of four results. */
+// @ts-ignore: decorator
+@inline
+function activated4(x: v128): v128 {
+  if (activatedKind == RELU) return f32x4.max(x, splat(0));
+  return activatedKind == IDENTITY ? x : activate4(activatedKind, x);
+}
+
+/** Ends four neighbours. */
+// @ts-ignore: decorator
+@inline
+function finish4(x: v128, at: usize): void {
+  if (addend != 0) x = plus4(x, addend + at);
+  if (output != 0) v128.store(output + at, x);
+  if (activated != 0) v128.store(activated + at, activated4(x));
+}
+
+/** Ends two neighbours and the two of the next row. */
+// @ts-ignore: decorator
+@inline
+function finish2x2(x: v128, at: usize): void {
+  const next = at + rowBytes;
+  if (addend != 0) x = f32x4.add(x, v128.load64_lane(addend + next, v128.load64_zero(addend + at), 1));
+  if (output != 0) {
+    v128.store64_lane(output + at, x, 0);
+    v128.store64_lane(output + next, x, 1);
+  }
+  if (activated != 0) {
+    x = activated4(x);
+    v128.store64_lane(activated + at, x, 0);
+    v128.store64_lane(activated + next, x, 1);
+  }
+}
+
+/** Ends four rows of four sums as four rows of four neighbours; `from` bytes into the biases is that of the first. */
+// @ts-ignore: decorator
+@inline
+function finish4x4(a: v128, b: v128, c: v128, d: v128, at: usize, from: usize): void {
+  if (bias != 0) {
+    a = f32x4.add(a, v128.load32_splat(bias + from));
+    b = f32x4.add(b, v128.load32_splat(bias + from, 4));
+    c = f32x4.add(c, v128.load32_splat(bias + from, 8));
+    d = f32x4.add(d, v128.load32_splat(bias + from, 12));
+  }
+  const lowAb = i32x4.shuffle(a, b, 0, 4, 1, 5);
+  const lowCd = i32x4.shuffle(c, d, 0, 4, 1, 5);
+  const highAb = i32x4.shuffle(a, b, 2, 6, 3, 7);
+  const highCd = i32x4.shuffle(c, d, 2, 6, 3, 7);
+  finish4(i64x2.shuffle(lowAb, lowCd, 0, 2), at);
+  finish4(i64x2.shuffle(lowAb, lowCd, 1, 3), at += rowBytes);
+  finish4(i64x2.shuffle(highAb, highCd, 0, 2), at += rowBytes);
+  finish4(i64x2.shuffle(highAb, highCd, 1, 3), at + rowBytes);
+}
+
+/** Ends two rows of four sums as four rows of two neighbours. */
+// @ts-ignore: decorator
+@inline
+function finish2x4(a: v128, b: v128, at: usize, from: usize): void {
+  if (bias != 0) {
+    a = f32x4.add(a, v128.load32_splat(bias + from));
+    b = f32x4.add(b, v128.load32_splat(bias + from, 4));
+  }
+  finish2x2(i32x4.shuffle(a, b, 0, 4, 1, 5), at);
+  finish2x2(i32x4.shuffle(a, b, 2, 6, 3, 7), at + (rowBytes << 1));
+}
+
+/** Ends the sums of `count` rows and one panel, turned: quickly for whole panels of the heights that many rows are cut into. */
+function finishTurned(count: u32, row: usize, column: usize): void {
+  const used = min<usize>(8, columns - column);
+  const half = rowBytes << 2;
+  let from = row << 2;
+  let at = column * rowBytes + from;
+  if (used == 8 && count >= 4) {
+    finish4x4(sum0, sum2, sum4, sum6, at, from);
+    finish4x4(sum1, sum3, sum5, sum7, at + half, from);
+    if (count == 6) {
+      finish2x4(sum8, sum10, at + 16, from + 16);
+      finish2x4(sum9, sum11, at + half + 16, from + 16);
+    } else if (count == 5) {
+      finishSome(sum8, sum9, 8, at + 16, rowBytes, from + 16, 0);
+    }
+    return;
+  }
+  finishSome(sum0, sum1, used, at, rowBytes, from, 0);
+  if (count > 1) finishSome(sum2, sum3, used, at += 4, rowBytes, from += 4, 0);
+  if (count > 2) finishSome(sum4, sum5, used, at += 4, rowBytes, from += 4, 0);
+  if (count > 3) finishSome(sum6, sum7, used, at += 4, rowBytes, from += 4, 0);
+  if (count > 4) finishSome(sum8, sum9, used, at += 4, rowBytes, from += 4, 0);
+  if (count > 5) finishSome(sum10, sum11, used, at + 4, rowBytes, from + 4, 0);
+}
+
 /** Ends the sums of `count` rows and one panel. */
 function finish(count: u32, row: usize, column: usize): void {
+  if (isTurned) {
+    finishTurned(count, row, column);
+    return;
+  }
   const stride = rowBytes;
   const offset = column << 2;
   let at = row * stride + offset;
   if (column + 8 > columns) {
-    finishTail(sum0, sum1, at, offset);
-    if (count > 1) finishTail(sum2, sum3, at += stride, offset);
-    if (count > 2) finishTail(sum4, sum5, at += stride, offset);
-    if (count > 3) finishTail(sum6, sum7, at += stride, offset);
-    if (count > 4) finishTail(sum8, sum9, at += stride, offset);
-    if (count > 5) finishTail(sum10, sum11, at += stride, offset);
+    const used = columns - column;
+    finishSome(sum0, sum1, used, at, 4, offset, 4);
+    if (count > 1) finishSome(sum2, sum3, used, at += stride, 4, offset, 4);
+    if (count > 2) finishSome(sum4, sum5, used, at += stride, 4, offset, 4);
+    if (count > 3) finishSome(sum6, sum7, used, at += stride, 4, offset, 4);
+    if (count > 4) finishSome(sum8, sum9, used, at += stride, 4, offset, 4);
+    if (count > 5) finishSome(sum10, sum11, used, at += stride, 4, offset, 4);
     return;
   }
   let low = splat(0);
@@ -673,12 +782,19 @@ function tile(rows: usize, x: usize, stride: usize, panel: usize, depth: usize, 
   }
 }
 
-/**
- * Rows [from, to) of x times all panels, each sum followed by what `follow` said. Rows of x are `stride` bytes apart, panels
- * `step` bytes; the first `depth` numbers of both take part. Variants: 0 the tallest tile that suits the build, 1 tiles of up
- * to 4 rows, 2 of up to 6.
- */
+/** Rows [from, to) of x times all panels: `multiplyPanels` from the first column to the last. */
 export function multiply(x: usize, stride: usize, packed: usize, step: usize, depth: usize, from: usize, to: usize, variant: u32): void {
+  multiplyPanels(x, stride, packed, step, depth, from, to, 0, columns, variant);
+}
+
+/**
+ * Rows [from, to) of x times the panels of the columns [first, end), each sum followed by what `follow` said. Rows of x are
+ * `stride` bytes apart, panels `step` bytes; the first `depth` numbers of both take part. Variants: 0 the tallest tile that
+ * suits the build, 1 tiles of up to 4 rows, 2 of up to 6.
+ */
+export function multiplyPanels(
+  x: usize, stride: usize, packed: usize, step: usize, depth: usize, from: usize, to: usize, first: usize, end: usize, variant: u32,
+): void {
   const tallest = variant == 0 ? TALLEST : variant == 1 ? 4 : 6;
   const block = depth > DEEP ? ROW_BLOCK : SHALLOW_ROW_BLOCK;
   let rows: usize = 0;
@@ -687,7 +803,7 @@ export function multiply(x: usize, stride: usize, packed: usize, step: usize, de
     rows = to - start;
     if (rows >= block + (block >> 1)) rows = block;
     if (rows < 3) {
-      multiplyFew(x, stride, packed, step, depth, start, rows);
+      multiplyFew(x, stride, packed, step, depth, start, rows, first, end);
       continue;
     }
     // Two rows by two panels are nearly as fast as six by one, five by one are not: 25 rows are 6, 6, 6, 5 and a pair.
@@ -699,7 +815,7 @@ export function multiply(x: usize, stride: usize, packed: usize, step: usize, de
     const height = tall / tiles;
     const higher = tall % tiles;
     let panel = packed;
-    for (let column: usize = 0; column < columns; column += 8) {
+    for (let column = first; column < end; column += 8) {
       let row = start;
       for (let n: usize = 0; n < higher; n++) {
         tile(height + 1, x, stride, panel, depth, row, column);
@@ -710,8 +826,8 @@ export function multiply(x: usize, stride: usize, packed: usize, step: usize, de
         row += height;
       }
       if (hasPair) {
-        if ((column & 8) != 0) tile2Wide(x, stride, panel - step, step, depth, row, column - 8);
-        else if (column + 8 >= columns) tile2(x, stride, panel, depth, row, column);
+        if (((column - first) & 8) != 0) tile2Wide(x, stride, panel - step, step, depth, row, column - 8);
+        else if (column + 8 >= end) tile2(x, stride, panel, depth, row, column);
       }
       panel += step;
     }
@@ -719,15 +835,15 @@ export function multiply(x: usize, stride: usize, packed: usize, step: usize, de
 }
 
 /** One or two rows: two panels at a time. */
-function multiplyFew(x: usize, stride: usize, packed: usize, step: usize, depth: usize, row: usize, rows: usize): void {
+function multiplyFew(x: usize, stride: usize, packed: usize, step: usize, depth: usize, row: usize, rows: usize, first: usize, end: usize): void {
   let panel = packed;
-  let column: usize = 0;
-  for (; column + 8 < columns; column += 16) {
+  let column = first;
+  for (; column + 8 < end; column += 16) {
     if (rows == 1) tile1Wide(x, stride, panel, step, depth, row, column);
     else tile2Wide(x, stride, panel, step, depth, row, column);
     panel += step << 1;
   }
-  if (column < columns) {
+  if (column < end) {
     if (rows == 1) tile1(x, stride, panel, depth, row, column);
     else tile2(x, stride, panel, depth, row, column);
   }

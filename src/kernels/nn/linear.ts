@@ -1,5 +1,5 @@
 import type { EngineName } from "../../engine/device.js";
-import { anyKernel, defineKernel, type Grid } from "../../engine/kernel-spec.js";
+import { anyKernel, defineKernel, type Grid, type ParamValues } from "../../engine/kernel-spec.js";
 import type { ProgramRecorder } from "../../engine/program.js";
 import type { Tensor } from "../../engine/tensor.js";
 import { activations, type Activation } from "./activation.js";
@@ -24,6 +24,10 @@ function columnProblem(p: { readonly inFeatures: number; readonly rowStride: num
   return p.column + p.inFeatures > p.rowStride
     ? `columns ${p.column} to ${p.column + p.inFeatures} are beyond rows of ${p.rowStride}.`
     : undefined;
+}
+
+function outputProblem(p: { readonly writesY: number; readonly writesActivated: number }): string | undefined {
+  return p.writesY === 0 && p.writesActivated === 0 ? "neither y nor activated is given." : undefined;
 }
 
 /** Elements up to the last one that a slice of a weight matrix touches. */
@@ -87,7 +91,30 @@ export const linearSpec = defineKernel({
   },
   wasmVariants: tileVariants,
   flops: (p) => 2 * p.rows * p.inFeatures * p.outFeatures,
-  check: (p) => (p.writesY === 0 && p.writesActivated === 0 ? "neither y nor activated is given." : undefined),
+  check: outputProblem,
+});
+
+/** y = x Wᵀ + bias + addend, activated = f(y), from packed x and W as it lies. */
+export const linearPackedInputSpec = defineKernel({
+  name: "nn/linear_packed_input",
+  lib: ["index", "activation", "product"],
+  params: {
+    rows: "u32", inFeatures: "u32", outFeatures: "u32", rowStride: "u32", column: "u32", activation: "u32",
+    hasBias: "u32", hasAddend: "u32", writesY: "u32", writesActivated: "u32",
+  },
+  buffers: {
+    packed: { access: "read", length: (p) => packedLength(p.inFeatures, p.rows) },
+    weight: { access: "read", length: weightLength },
+    bias: { access: "read", length: (p) => p.outFeatures, optional: true },
+    addend: { access: "read", length: (p) => p.rows * p.outFeatures, optional: true },
+    y: { access: "write", length: (p) => p.rows * p.outFeatures, optional: true },
+    activated: { access: "write", length: (p) => p.rows * p.outFeatures, optional: true },
+  },
+  units: (p) => p.outFeatures,
+  entryPoints: { main: (p) => productGrids.main(p.outFeatures, p.rows) },
+  wasmVariants: tileVariants,
+  flops: (p) => 2 * p.rows * p.inFeatures * p.outFeatures,
+  check: (p) => columnProblem(p) ?? outputProblem(p),
 });
 
 /** dx = (dy W) f'(pre) + addend. */
@@ -110,6 +137,36 @@ export const linearBackwardInputSpec = defineKernel({
   },
   wasmVariants: tileVariants,
   flops: (p) => 2 * p.rows * p.inFeatures * p.outFeatures,
+});
+
+/** Columns of a unit of {@link linearBackwardInputUnpackedSpec}: two panels. */
+const unitColumns = 2 * panelWidth;
+
+/** Packing space of its units. */
+function unitPanelsLength(inFeatures: number, outFeatures: number): number {
+  return Math.ceil(inFeatures / unitColumns) * unitColumns * outFeatures;
+}
+
+/** dx = (dy W) f'(pre) + addend, from W as it lies. */
+export const linearBackwardInputUnpackedSpec = defineKernel({
+  name: "nn/linear_backward_input_unpacked",
+  lib: ["index", "activation", "product"],
+  params: {
+    rows: "u32", inFeatures: "u32", outFeatures: "u32", rowStride: "u32", column: "u32", activation: "u32", hasPre: "u32", hasAddend: "u32",
+  },
+  buffers: {
+    dy: { access: "read", length: (p) => p.rows * p.outFeatures },
+    weight: { access: "read", length: weightLength },
+    pre: { access: "read", length: (p) => p.rows * p.inFeatures, optional: true },
+    addend: { access: "read", length: (p) => p.rows * p.inFeatures, optional: true },
+    dx: { access: "write", length: (p) => p.rows * p.inFeatures },
+    scratch: { access: "write", length: (p) => unitPanelsLength(p.inFeatures, p.outFeatures), rows: true, scratch: true },
+  },
+  units: (p) => Math.ceil(p.inFeatures / unitColumns),
+  entryPoints: { main: (p) => productGrids.main(p.rows, p.inFeatures) },
+  wasmVariants: tileVariants,
+  flops: (p) => 2 * p.rows * p.inFeatures * p.outFeatures,
+  check: columnProblem,
 });
 
 /** Rows that the weight gradient sums before it adds to what it has; the same number stands in both bodies. */
@@ -189,21 +246,22 @@ export function linearPackTransposed(program: ProgramRecorder, buffers: { readon
   recordPack(program, buffers, slice, 1);
 }
 
-/** Records y = x Wᵀ + bias + addend and activated = f(y); what is left out of `buffers` is left out of the formula. */
-export function linear(
-  program: ProgramRecorder,
-  buffers: {
-    readonly x: Tensor;
-    readonly packed: Tensor;
-    readonly bias?: Tensor | undefined;
-    readonly addend?: Tensor | undefined;
-    readonly y?: Tensor | undefined;
-    readonly activated?: Tensor | undefined;
+/** What {@link linear} and {@link linearPackedInput} take beside their factors; what is left out is left out of the formula. */
+export interface LinearBuffers {
+  readonly bias?: Tensor | undefined;
+  readonly addend?: Tensor | undefined;
+  readonly y?: Tensor | undefined;
+  readonly activated?: Tensor | undefined;
+}
+
+/** Parameters of both forms of a linear layer. */
+function linearParams(
+  buffers: LinearBuffers,
+  { rows, inFeatures, outFeatures, activation = "identity" }: {
+    readonly rows: number; readonly inFeatures: number; readonly outFeatures: number; readonly activation?: Activation;
   },
-  options: { readonly rows: number; readonly inFeatures: number; readonly outFeatures: number; readonly activation?: Activation },
-): void {
-  const { rows, inFeatures, outFeatures, activation = "identity" } = options;
-  program.launch(linearSpec, {
+): ParamValues<typeof linearSpec.params> {
+  return {
     rows,
     inFeatures,
     outFeatures,
@@ -212,7 +270,41 @@ export function linear(
     hasAddend: Number(buffers.addend !== undefined),
     writesY: Number(buffers.y !== undefined),
     writesActivated: Number(buffers.activated !== undefined),
-  }, buffers);
+  };
+}
+
+/** Records y = x Wᵀ + bias + addend and activated = f(y). */
+export function linear(
+  program: ProgramRecorder,
+  buffers: LinearBuffers & { readonly x: Tensor; readonly packed: Tensor },
+  options: { readonly rows: number; readonly inFeatures: number; readonly outFeatures: number; readonly activation?: Activation },
+): void {
+  program.launch(linearSpec, linearParams(buffers, options), buffers);
+}
+
+/**
+ * Whether a product goes better through a weight as it lies, `columns` by `depth` or turned. On a CPU, where rows are few
+ * beside the columns, packing the weight is a good part of the work, and reading all rows for every share of the columns
+ * is not. Sums must be long, because their ends cost more, and rows fill most of their panels.
+ */
+export function isBestUnpacked(engine: EngineName, rows: number, depth: number, columns: number): boolean {
+  return engine === "wasm" && rows >= 32 && 2 * rows <= columns && depth >= 128;
+}
+
+/**
+ * Records what {@link linear} does for the slice's columns of a weight as it lies; x is packed here, into a temporary. For a weight
+ * that the program uses once, where {@link isBestUnpacked} says so.
+ */
+export function linearPackedInput(
+  program: ProgramRecorder,
+  buffers: LinearBuffers & { readonly x: Tensor; readonly weight: Tensor },
+  options: WeightSlice & { readonly rows: number; readonly activation?: Activation },
+): void {
+  const { rows, inFeatures, rowStride, column } = options;
+  const { x, ...others } = buffers;
+  const packed = program.temporary([packedLength(inFeatures, rows)], "packed input");
+  linearPack(program, { weight: x, packed }, { inFeatures, outFeatures: rows, rowStride: inFeatures, column: 0 });
+  program.launch(linearPackedInputSpec, { ...linearParams(buffers, options), rowStride, column }, { ...others, packed });
 }
 
 /**
@@ -229,22 +321,29 @@ export function linearBackwardInput(
   } & ({ readonly weight: Tensor } | { readonly packed: Tensor }),
   options: WeightSlice & { readonly rows: number; readonly activation?: Activation },
 ): void {
-  const { rows, inFeatures, outFeatures, activation = "identity" } = options;
-  let packed: Tensor;
-  if ("packed" in buffers) {
-    packed = buffers.packed;
-  } else {
-    packed = program.temporary([packedLength(outFeatures, inFeatures)], "packed weight");
-    linearPackTransposed(program, { weight: buffers.weight, packed }, options);
-  }
-  program.launch(linearBackwardInputSpec, {
+  const { rows, inFeatures, outFeatures, rowStride, column, activation = "identity" } = options;
+  const { dy, pre, addend, dx } = buffers;
+  const params = {
     rows,
     inFeatures,
     outFeatures,
     activation: activations[activation],
-    hasPre: Number(buffers.pre !== undefined),
-    hasAddend: Number(buffers.addend !== undefined),
-  }, { dy: buffers.dy, packed, pre: buffers.pre, addend: buffers.addend, dx: buffers.dx });
+    hasPre: Number(pre !== undefined),
+    hasAddend: Number(addend !== undefined),
+  };
+  if ("packed" in buffers) {
+    program.launch(linearBackwardInputSpec, params, { dy, packed: buffers.packed, pre, addend, dx });
+    return;
+  }
+  const { weight } = buffers;
+  if (isBestUnpacked(program.engine, rows, outFeatures, inFeatures)) {
+    const scratch = program.temporary([unitPanelsLength(inFeatures, outFeatures)], "packed columns");
+    program.launch(linearBackwardInputUnpackedSpec, { ...params, rowStride, column }, { dy, weight, pre, addend, dx, scratch });
+    return;
+  }
+  const packed = program.temporary([packedLength(outFeatures, inFeatures)], "packed weight");
+  linearPackTransposed(program, { weight, packed }, options);
+  program.launch(linearBackwardInputSpec, params, { dy, packed, pre, addend, dx });
 }
 
 /**
@@ -288,7 +387,9 @@ export function linearBackwardWeight(
 export const linearKernels = [
   anyKernel(linearPackSpec),
   anyKernel(linearSpec),
+  anyKernel(linearPackedInputSpec),
   anyKernel(linearBackwardInputSpec),
+  anyKernel(linearBackwardInputUnpackedSpec),
   anyKernel(linearBackwardWeightSpec),
   anyKernel(sumPartsSpec),
 ];

@@ -11,7 +11,15 @@ import { conv1dBackwardWeightSpec, conv1dPackSpec, conv1dSpec } from "../nn/conv
 import { diagonalGaussianKlBackwardAddSpec, diagonalGaussianKlSpec } from "../nn/diagonal-gaussian-kl.js";
 import { groupNormBackwardSpec, groupNormSpec } from "../nn/group-norm.js";
 import { layerNormBackwardSpec, layerNormBackwardWeightSpec, layerNormSpec } from "../nn/layer-norm.js";
-import { linearBackwardInputSpec, linearBackwardWeightSpec, linearPackSpec, linearSpec, sumPartsSpec } from "../nn/linear.js";
+import {
+  linearBackwardInputSpec,
+  linearBackwardInputUnpackedSpec,
+  linearBackwardWeightSpec,
+  linearPackedInputSpec,
+  linearPackSpec,
+  linearSpec,
+  sumPartsSpec,
+} from "../nn/linear.js";
 import { meanSquaredLossSpec } from "../nn/mean-squared-loss.js";
 import { pairSumSpec } from "../nn/pair-sum.js";
 import { rowGatherSpec, rowGatherU32Spec } from "../nn/row-gather.js";
@@ -249,6 +257,20 @@ export const selfTestCases: readonly SelfTestCase[] = [
     params: { rows: 29, inFeatures: 65, outFeatures: 37, activation: activations.mish, hasBias: 1, hasAddend: 1, writesY: 1, writesActivated: 1 },
     fills: { x: { kind: "normal" }, packed: { kind: "normal", scale: 0.1 }, bias: { kind: "normal" }, addend: { kind: "normal" } },
     writes: ["y", "activated"],
+  },
+  {
+    kernel: anyKernel(linearPackedInputSpec),
+    params: {
+      rows: 29, inFeatures: 65, outFeatures: 37, rowStride: 70, column: 3, activation: activations.mish, hasBias: 1, hasAddend: 1, writesY: 1, writesActivated: 1,
+    },
+    fills: { packed: { kind: "normal" }, weight: { kind: "normal", scale: 0.1 }, bias: { kind: "normal" }, addend: { kind: "normal" } },
+    writes: ["y", "activated"],
+  },
+  {
+    kernel: anyKernel(linearBackwardInputUnpackedSpec),
+    params: { rows: 29, inFeatures: 65, outFeatures: 37, rowStride: 70, column: 3, activation: activations.mish, hasPre: 1, hasAddend: 1 },
+    fills: { dy: { kind: "normal" }, weight: { kind: "normal", scale: 0.1 }, pre: { kind: "normal" }, addend: { kind: "normal" } },
+    ignored: ["scratch"],
   },
   {
     kernel: anyKernel(linearBackwardInputSpec),
