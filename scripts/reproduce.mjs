@@ -39,7 +39,7 @@ const experiments = {
   },
   "fdpp-pusht": {
     options: {
-      alphas: text, seeds: text, iterations: text, environments: text, chunks: text, epochs: text, batch: text, rate: text, "last-rate": text, "critic-warmup": text, clip: text, baseline: text, advantage: text, "denoising-steps": text, "std-floor": text, "acting-floor": text,
+      alphas: text, seeds: text, iterations: text, environments: text, chunks: text, epochs: text, batch: text, rate: text, "last-rate": text, "critic-warmup": text, clip: text, advantage: text, gamma: text, baseline: text, "denoising-steps": text, "std-floor": text, "acting-floor": text,
       episodes: text, every: text, "every-episodes": text, pairs: text, rollouts: text, reach: text, "tie-width": text, policy: text, starts: text, rounds: text, visited: text, demonstrations: text, "pretrain-epochs": text, hidden: text,
     },
     usage: `  --alphas 0,0.3,10      weights of the divergence; default 0, 0.03, 0.1, 0.3, 1, 3 and 10
@@ -53,8 +53,9 @@ const experiments = {
   --last-rate 1e-4       to which it falls along half a cosine
   --critic-warmup 3      first iterations in which only the critic learns
   --clip 0.02            clip range of fine-tuning
-  --baseline value       or batch: a chunk's reward is compared with a critic's value of its state, or with the mean
-  --advantage bandit     or return: chunks after it count too
+  --advantage return     chunks that follow count too; or bandit: each is judged by itself
+  --gamma 0.5            how much a chunk that follows counts less than the one before
+  --baseline value       or batch: with --advantage bandit, a critic's value of the state or the mean of the rollout
   --denoising-steps 10   of a chain (DDIM, eta 1)
   --std-floor 0.02       smallest deviation of one of them while learning, in half ranges of the demonstrated actions
   --acting-floor 0.005   the same of the policies that are measured

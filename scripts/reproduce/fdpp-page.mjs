@@ -95,6 +95,9 @@ ${table(["", ""], [
     ["alpha", settings.alphas.join(", ")],
     ["seeds of fine-tuning", settings.seeds.join(", ")],
     ["an iteration", `${settings.environments} environments, ${settings.chunks} chunks each; ${settings.iterations} iterations, ${plural(settings.epochs, "epoch")} each`],
+    ["a chunk is judged by", settings.advantage === "return"
+      ? `the learned rewards of its states, and of the chunks that follow, each counting ${settings.gamma} of the one before; a finished episode stays for ever where it ended`
+      : "the learned rewards of its states"],
     ["sampler", `DDIM, ${settings.denoisingSteps} steps, all of them tuned; eta = 1 while learning, with a deviation of at least ${settings.stdFloor} (at least ${settings.actingFloor} where policies are measured)`],
     ["an evaluation", `${settings.episodes} episodes of at most ${task.maxSteps} steps; success is a coverage of ${percent(task.successCoverage)}; failures count ${task.maxSteps} steps; intervals of 95 %`],
   ])}`;

@@ -51,11 +51,11 @@ export function samplerOf({ denoisingSteps }) {
   return { kind: "ddim", stepCount: denoisingSteps, eta: 1 };
 }
 
-/** A chunk that ends its episode is not to be worth less than a whole one: outside the box rewards are positive. */
+/** Where an episode ends nothing is to be lost: outside the box rewards are positive. */
 function finetuneOptions(cell) {
-  const { alpha, seed, iterations, chunks, epochs, batch, rate, lastRate, criticWarmup, clip, baseline, advantage, stdFloor } = cell;
+  const { alpha, seed, iterations, chunks, epochs, batch, rate, lastRate, criticWarmup, clip, baseline, advantage, gamma, stdFloor } = cell;
   return {
-    alpha, seed, iterations, steps: chunks, epochs, batchSize: batch, clip, baseline, advantage, tail: "repeatLast", stdFloor, criticWarmup,
+    alpha, seed, iterations, steps: chunks, epochs, batchSize: batch, clip, baseline, advantage, gamma, tail: "repeatLast", stdFloor, criticWarmup,
     rate: { max: rate, min: Math.min(rate, lastRate), warmup: 0, cycle: Math.max(1, iterations - criticWarmup) }, sampler: samplerOf(cell),
   };
 }

@@ -33,6 +33,7 @@ function readSettings(given) {
     clip: positive("clip", given.clip) ?? defaultSettings.clip,
     baseline: chosen("baseline", given.baseline, ["batch", "value"], [defaultSettings.baseline])[0],
     advantage: chosen("advantage", given.advantage, ["bandit", "return"], [defaultSettings.advantage])[0],
+    gamma: below(1, "gamma", given.gamma) ?? defaultSettings.gamma,
     denoisingSteps: whole("denoisingSteps", "denoising-steps"),
     stdFloor: positive("std-floor", given["std-floor"]) ?? defaultSettings.stdFloor,
     actingFloor: positive("acting-floor", given["acting-floor"]) ?? defaultSettings.actingFloor,
@@ -61,6 +62,13 @@ function weights(value) {
     if (part.trim() === "" || !(alpha >= 0 && alpha <= 1e6)) throw new DifftuneError("OPTION", `--alphas has "${part}"; a weight is a number from 0.`);
     return alpha;
   });
+}
+
+function below(limit, name, value) {
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (!(number >= 0 && number < limit) || value.trim() === "") throw new DifftuneError("OPTION", `--${name} is "${value}"; it must be from 0 to below ${limit}.`);
+  return number;
 }
 
 function positive(name, value) {

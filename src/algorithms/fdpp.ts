@@ -7,7 +7,7 @@ import type { Sampler } from "../diffusion/schedule.js";
 import type { Device } from "../engine/device.js";
 import type { VectorEnvironment } from "../envs/environment.js";
 import { crc32 } from "../io/zip.js";
-import { chunkRewards, type ChunkTail } from "../preference/chunk-reward.js";
+import { afterTheEnd, chunkRewards, type ChunkTail } from "../preference/chunk-reward.js";
 import { RewardModel } from "../preference/reward-model.js";
 import { openStateReward, type StateReward, type StateRewardSource } from "../preference/state-reward.js";
 import { chainObjective } from "../rl/objective.js";
@@ -43,7 +43,7 @@ export const fdppSchema = v.strictObject({
   siblings: v.optional(v.pipe(wholeNumber(2, 64), v.description("With the baseline \"loo\": chunks drawn in the same state. Each is executed, all but the last are taken back.")), 4),
   tail: v.optional(v.pipe(
     oneOf(["none", "repeatLast"]),
-    v.description("What stands for the states that a chunk did not reach because its episode had ended: nothing, or the last one reached."),
+    v.description("What stands for the states that a chunk did not reach because its episode had ended: nothing, or the last one reached, and with advantage \"return\" for all that would follow."),
   ), "none"),
   reduction: v.optional(v.pipe(
     oneOf(["mean", "sum"]),
@@ -92,6 +92,12 @@ export function startFdpp(device: Device, policy: Policy, environment: VectorEnv
   }
   const siblings = baseline === "loo" ? resolved.siblings : 1;
   if (baseline === "loo") checkSiblings(environment, resolved);
+  const gamma = resolved.advantage === "return" ? resolved.gamma : 0;
+  if (gamma === 1 && tail === "repeatLast") {
+    throw new DifftuneError("OPTION", "The last state of an episode, repeated for ever without a discount, has no finite return.", {
+      hint: "Take a gamma below 1, or tail \"none\".", path: "gamma", got: gamma,
+    });
+  }
   const acting = underFdpp(policy, resolved);
   invariant(acting.model.kind === "diffusion", "a process makes a diffusion policy");
   const { stepCount } = acting.model.process;
@@ -110,7 +116,7 @@ export function startFdpp(device: Device, policy: Policy, environment: VectorEnv
       ...resolved,
       steps: steps * siblings,
       // A chunk that is judged by itself is an episode of one step.
-      gamma: resolved.advantage === "return" ? resolved.gamma : 0,
+      gamma,
       targetKl: targetKl === null ? null : targetKl * klLimit,
       scaleRewards: false,
       rewardFactor: 1,
@@ -124,7 +130,7 @@ export function startFdpp(device: Device, policy: Policy, environment: VectorEnv
     normalizedOver: "rollout",
     guide: async () => new PreferenceGuidance(
       await openStateReward(device, reward, environment.observationSpace.names),
-      { actionSteps: environment.actionSteps, count: environment.count, siblings, steps: stepCount, tail, alpha, klTarget, klScale: kl === "none" ? 0 : klScale },
+      { actionSteps: environment.actionSteps, count: environment.count, siblings, steps: stepCount, tail, gamma, alpha, klTarget, klScale: kl === "none" ? 0 : klScale },
     ),
     objectiveOf: ({ model, rows, frozen }) => {
       invariant(model !== undefined, "a diffusion policy without a model");
@@ -203,6 +209,8 @@ interface GuidanceOptions {
   /** Denoising steps of a chain. */
   readonly steps: number;
   readonly tail: ChunkTail;
+  /** 0 where a chunk is judged by itself. */
+  readonly gamma: number;
   readonly alpha: number;
   readonly klTarget: number | null;
   /** What alpha is multiplied by to be the weight of a transition's divergence. */
@@ -222,8 +230,8 @@ class PreferenceGuidance implements Guidance {
     this.#options = options;
   }
 
-  async rewards({ states, counts }: ReachedStates): Promise<{ readonly rewards: Float32Array; readonly metrics: Partial<IterationEvent> }> {
-    const { actionSteps, tail } = this.#options;
+  async rewards({ states, counts }: ReachedStates, ended: Float32Array): Promise<{ readonly rewards: Float32Array; readonly metrics: Partial<IterationEvent> }> {
+    const { actionSteps, tail, gamma } = this.#options;
     const width = this.#reward.columns.length;
     const reached = new Float32Array(counts.reduce((sum, count) => sum + count, 0) * width);
     let at = 0;
@@ -240,7 +248,9 @@ class PreferenceGuidance implements Guidance {
       at += count;
     }
     const rewards = chunkRewards(byStep, counts, { actionSteps, tail });
-    return { rewards: Float32Array.from(againstSiblings(rewards, this.#options)), metrics: { chunkReward: mean(rewards), ...(rewards.length > 1 ? { chunkRewardDeviation: standardDeviation(rewards) } : {}) } };
+    const following = tail === "repeatLast" && gamma > 0 ? afterTheEnd(byStep, counts, ended, { actionSteps, gamma }) : undefined;
+    const learned = following === undefined ? againstSiblings(rewards, this.#options) : rewards.map((reward, chunk) => reward + following[chunk]!);
+    return { rewards: Float32Array.from(learned), metrics: { chunkReward: mean(rewards), ...(rewards.length > 1 ? { chunkRewardDeviation: standardDeviation(rewards) } : {}) } };
   }
 
   restrain(divergences: Float32Array): { readonly weight: number; readonly metrics: Partial<IterationEvent> } {

@@ -78,8 +78,8 @@ export interface Scripted {
 
 /** What a run learns from in the place of its environment's rewards, while it stays near the frozen policy. */
 export interface Guidance {
-  /** Rewards [N, E] of the chunks of a rollout by the states that they reached. */
-  rewards(reached: ReachedStates): Promise<{ readonly rewards: Float32Array; readonly metrics: Partial<IterationEvent> }>;
+  /** Rewards [N, E] of the chunks of a rollout by the states that they reached; `ended` [N, E] is 1 where one ended its episode for good. */
+  rewards(reached: ReachedStates, ended: Float32Array): Promise<{ readonly rewards: Float32Array; readonly metrics: Partial<IterationEvent> }>;
   /** The weight of a transition's divergence from the frozen policy in the coming update, given the divergences of the rollout [N E, K']. */
   restrain(divergences: Float32Array): { readonly weight: number; readonly metrics: Partial<IterationEvent> };
   /** Numbers that a resumed run goes on from, all of them exact in 32 bits. */
@@ -129,7 +129,7 @@ export class OnPolicyTraining extends IteratedTraining<OpenLearner> {
     const rates = this.#rates(iteration);
     const movesActor = iteration >= this.#recipe.options.criticWarmup;
     const beforeMs = performance.now();
-    const guided = record.reached === undefined ? undefined : await guidance?.rewards(record.reached);
+    const guided = record.reached === undefined ? undefined : await guidance?.rewards(record.reached, record.terminated);
     const told = { ...guided?.metrics, rate: rates.actor, ...(learner.critic === undefined ? {} : { criticRate: rates.critic }) };
     if (isEvaluation) {
       await this.#scripted.inspect?.(learner, record);

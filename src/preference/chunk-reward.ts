@@ -35,3 +35,24 @@ export function chunkRewards(
     return sum;
   });
 }
+
+/**
+ * What follows an end where a chunk is judged by what comes after it as well, and an early end is to be no loss: the last reached
+ * state for ever,
+ *
+ *     F[c] = Σ_k γᵏ Ta r_last = γ / (1 - γ) Ta r_last,  k = 1, 2, ...
+ *
+ * and 0 for chunks after which the episode goes on.
+ *
+ * @param rewards [chunks, actionSteps], as for {@link chunkRewards}  @param reached [chunks]: states that were reached
+ * @param ended [chunks]: 1 where the episode ended for good, not by a limit of time  @param gamma below 1
+ */
+export function afterTheEnd(
+  rewards: ArrayLike<number>,
+  reached: ArrayLike<number>,
+  ended: ArrayLike<number>,
+  { actionSteps, gamma }: { readonly actionSteps: number; readonly gamma: number },
+): Float64Array {
+  const repeats = (gamma / (1 - gamma)) * actionSteps;
+  return Float64Array.from(reached, (count, chunk) => (ended[chunk] === 1 && count > 0 ? repeats * rewards[chunk * actionSteps + count - 1]! : 0));
+}

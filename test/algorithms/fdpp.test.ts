@@ -4,11 +4,12 @@ import { Policy } from "../../src/diffusion/policy.js";
 import { createDevice } from "../../src/engine/create-device.js";
 import { createAvoid } from "../../src/envs/avoid.js";
 import { createPushT } from "../../src/envs/pusht.js";
+import { vectorise } from "../../src/envs/vectorise.js";
 import { createRewardNetworks, RewardModel, type RewardModelShape } from "../../src/preference/reward-model.js";
 import type { IterationEvent, Training } from "../../src/rl/training.js";
 import { decodeTrainingState } from "../../src/rl/training-state.js";
 import { deviceFor, engines, testNumbers } from "../kernels/harness.js";
-import { line, linePolicy, rightShare, twoModePolicy } from "./two-modes.js";
+import { line, linePolicy, place, rightShare, twoModePolicy } from "./two-modes.js";
 
 async function finish(training: Training<IterationEvent>): Promise<IterationEvent[]> {
   const events: IterationEvent[] = [];
@@ -178,6 +179,39 @@ describe("the loop", () => {
     expect(padded!.chunkReward).toBeCloseTo(4, 5);
   });
 
+  test("with returns and the last state repeated an early end is neither gain nor loss", async () => {
+    const device = await deviceFor("wasm");
+    // Episodes of one to three decisions.
+    using env = vectorise({
+      ...place,
+      create: () => {
+        let left = 0;
+        return {
+          reset: (random) => { left = 1 + random.below(3); return [0]; },
+          step: (action) => ({ observation: [action[0]!], reward: 0, terminated: --left === 0, success: true }),
+        };
+      },
+    }, { count: 6, recordSteps: true });
+    const lengths = new Set<number>();
+    await finish(startFdpp(device, linePolicy(), env, { ...little, reward: (states) => states.map(() => 1), advantage: "return", tail: "repeatLast", gamma: 0.75, lambda: 1, iterations: 2 }, {
+      inspect: async ({ rollout }, { terminated }) => {
+        const returns = await device.read(rollout.returns);
+        for (let e = 0; e < env.count; e++) {
+          let length = Number.NaN;
+          for (let step = little.steps - 1; step >= 0; step--) {
+            const at = step * env.count + e;
+            length = terminated[at] === 1 ? 1 : length + 1;
+            if (Number.isNaN(length)) continue;
+            lengths.add(length);
+            // 1 + γ + γ² + ..., however many of them are the episode's own.
+            expect(returns[at]).toBeCloseTo(1 / (1 - 0.75), 5);
+          }
+        }
+      },
+    }));
+    expect([...lengths].sort()).toEqual([1, 2, 3]);
+  });
+
   test("judges a chunk by its own reward, against mean and deviation of the whole rollout", async () => {
     const device = await deviceFor("wasm");
     using env = line(16);
@@ -335,6 +369,7 @@ describe("refused are", () => {
     ["a negative alpha", { alpha: -1 }, /"alpha" is -1/],
     ["siblings of returns", { baseline: "loo", advantage: "return" }, /judges a chunk by itself/],
     ["siblings where episodes are counted by their chunks", { baseline: "loo", successThreshold: 1 }, /most of them are taken back/],
+    ["the last state for ever without a discount", { advantage: "return", tail: "repeatLast", gamma: 1 }, /no finite return/],
     ["no floor", { stdFloor: 0 }, /"stdFloor" is 0/],
     ["an unknown measure", { kl: "reverse" }, /"exact", "epsMse", "none"/],
     ["a misspelt option", { alhpa: 1 }, /Did you mean "alpha"/],

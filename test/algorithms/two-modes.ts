@@ -5,12 +5,17 @@ import { Policy, type PolicyNetwork } from "../../src/diffusion/policy.js";
 import type { Device } from "../../src/engine/device.js";
 import { vectorise, type VectorisedEnvironment } from "../../src/envs/vectorise.js";
 
-/** One decision, one number, which is also the state that it leads to; then the episode ends. */
+/** What there is to see and to decide: one number, which is also the state that it leads to. */
+export const place = {
+  name: "line",
+  observations: [{ name: "place", low: -1, high: 1 }],
+  actions: [{ name: "target", low: -1, high: 1 }],
+};
+
+/** One decision, then the episode ends. */
 export function line(count: number, recordSteps = true): VectorisedEnvironment {
   return vectorise({
-    name: "line",
-    observations: [{ name: "place", low: -1, high: 1 }],
-    actions: [{ name: "target", low: -1, high: 1 }],
+    ...place,
     create: () => ({
       reset: () => [0],
       step: (action) => ({ observation: [action[0]!], reward: 0, terminated: true, success: action[0]! > 0 }),
