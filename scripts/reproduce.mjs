@@ -44,7 +44,7 @@ const experiments = {
     },
     usage: `  --alphas 0,0.3,10      weights of the divergence; default 0, 0.03, 0.1, 0.3, 1, 3 and 10
   --seeds 1,2,3          seeds of fine-tuning
-  --iterations 60        of every fine-tuning
+  --iterations 90        of every fine-tuning
   --environments 32      stepped together
   --chunks 25            of each environment in an iteration
   --epochs 6             passes over a rollout
@@ -65,7 +65,7 @@ const experiments = {
   --pairs 1024           labelled by script
   --rollouts 300         whose states are labelled
   --reach 60             px from the box beyond which the annotator finds all places alike
-  --tie-width 0.7        differences of its scores (-1 inside, 0 to 1 outside) below which it finds two places alike
+  --tie-width 0.8        differences of its scores (-1 inside, 0 to 1 outside) below which it finds two places alike
   --policy FILE          instead of pre-training one
   --starts FILE          JSON {"states": [[agent x, y, block x, y, angle], ...]} that are tried
   --rounds 0             of pre-training after the first: the planner shows what to do where the policy went

@@ -13,7 +13,7 @@ import { inOrder } from "./cells.mjs";
 export const defaultSettings = {
   alphas: [0, 0.03, 0.1, 0.3, 1, 3, 10],
   seeds: [1, 2, 3],
-  iterations: 60,
+  iterations: 90,
   environments: 32,
   /** Chunks that each environment takes in an iteration: 200 steps. */
   chunks: 25,
@@ -52,7 +52,7 @@ export const defaultSettings = {
    * Differences of its scores, of -1 inside and 0 to 1 outside, below which it finds two places alike. With 0.05 the way round the box,
    * which is seldom met and close to it, loses most comparisons, and its learned reward is nearly that of the inside.
    */
-  tieWidth: 0.7,
+  tieWidth: 0.8,
   /** Rounds of pre-training after the first, in which what the policy met is demonstrated, and demonstrations of each. */
   rounds: 0,
   visited: 2000,
