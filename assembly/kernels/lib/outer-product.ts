@@ -11,7 +11,9 @@ export const HEIGHT: usize = ASC_FEATURE_RELAXED_SIMD ? 6 : 4;
 export const GROUP: usize = HEIGHT << 2;
 
 /** target[lane] (+)= sum of eight neighbours. */
-function putWhole(low: v128, high: v128, target: usize, isFirst: bool): void {
+// @ts-ignore: decorator
+@inline
+function put8(low: v128, high: v128, target: usize, isFirst: bool): void {
   if (!isFirst) {
     low = f32x4.add(v128.load(target), low);
     high = f32x4.add(v128.load(target, 16), high);
@@ -44,7 +46,7 @@ function put(low: v128, high: v128, target: usize, used: usize, step: usize, isF
   }
 }
 
-// The sums of one tile on their way to `finish`; kept out of the tiles' own code, which has no registers to spare.
+// The sums of a tile that is not whole on their way to `finish`, whose calls would cost the tiles' own code registers.
 let sum0: v128 = i32x4(0, 0, 0, 0);
 let sum1: v128 = i32x4(0, 0, 0, 0);
 let sum2: v128 = i32x4(0, 0, 0, 0);
@@ -58,8 +60,8 @@ let sum9: v128 = i32x4(0, 0, 0, 0);
 let sum10: v128 = i32x4(0, 0, 0, 0);
 let sum11: v128 = i32x4(0, 0, 0, 0);
 
-/** Four rows by eight columns: sums over packed rows. */
-function tile4(strip: usize, panel: usize, rows: usize): void {
+/** Four rows by eight columns: sums over packed rows, put to `target` at once, or left for `finish` where that is 0. */
+function tile4(strip: usize, panel: usize, rows: usize, target: usize, stride: usize, isFirst: bool): void {
   let a0 = splat(0), a1 = splat(0), b0 = splat(0), b1 = splat(0);
   let c0 = splat(0), c1 = splat(0), d0 = splat(0), d1 = splat(0);
   const end = panel + (rows << 5);
@@ -98,6 +100,13 @@ function tile4(strip: usize, panel: usize, rows: usize): void {
     strip += 32;
     if (panel == end) break;
   }
+  if (target != 0) {
+    put8(a0, a1, target, isFirst);
+    put8(b0, b1, target += stride, isFirst);
+    put8(c0, c1, target += stride, isFirst);
+    put8(d0, d1, target += stride, isFirst);
+    return;
+  }
   sum0 = a0;
   sum1 = a1;
   sum2 = b0;
@@ -108,8 +117,8 @@ function tile4(strip: usize, panel: usize, rows: usize): void {
   sum7 = d1;
 }
 
-/** Six rows by eight columns, for strips of six. One step a turn: a longer body runs out of registers. */
-function tile6(strip: usize, panel: usize, rows: usize): void {
+/** As tile4, six rows for strips of six. One step a turn: a longer body runs out of registers. */
+function tile6(strip: usize, panel: usize, rows: usize, target: usize, stride: usize, isFirst: bool): void {
   let a0 = splat(0), a1 = splat(0), b0 = splat(0), b1 = splat(0), c0 = splat(0), c1 = splat(0);
   let d0 = splat(0), d1 = splat(0), e0 = splat(0), e1 = splat(0), f0 = splat(0), f1 = splat(0);
   const end = panel + (rows << 5);
@@ -137,6 +146,15 @@ function tile6(strip: usize, panel: usize, rows: usize): void {
     panel += 32;
     strip += 24;
   }
+  if (target != 0) {
+    put8(a0, a1, target, isFirst);
+    put8(b0, b1, target += stride, isFirst);
+    put8(c0, c1, target += stride, isFirst);
+    put8(d0, d1, target += stride, isFirst);
+    put8(e0, e1, target += stride, isFirst);
+    put8(f0, f1, target += stride, isFirst);
+    return;
+  }
   sum0 = a0;
   sum1 = a1;
   sum2 = b0;
@@ -151,29 +169,8 @@ function tile6(strip: usize, panel: usize, rows: usize): void {
   sum11 = f1;
 }
 
-/** Sums one strip and one panel over `rows` packed rows, at least one; `finish` takes the sums. */
-// @ts-ignore: decorator
-@inline
-export function multiplyTile(strip: usize, panel: usize, rows: usize): void {
-  if (ASC_FEATURE_RELAXED_SIMD) tile6(strip, panel, rows);
-  else tile4(strip, panel, rows);
-}
-
-/**
- * Writes (adds, if not first) the sums of a tile into the rows and columns that there are, at most eight columns: rows `stride`
- * bytes apart, columns `step` bytes.
- */
-export function finish(target: usize, stride: usize, step: usize, usedRows: usize, usedColumns: usize, isFirst: bool): void {
-  if (usedColumns == 8 && step == 4 && usedRows >= HEIGHT) {
-    putWhole(sum0, sum1, target, isFirst);
-    putWhole(sum2, sum3, target += stride, isFirst);
-    putWhole(sum4, sum5, target += stride, isFirst);
-    putWhole(sum6, sum7, target += stride, isFirst);
-    if (HEIGHT < 6) return;
-    putWhole(sum8, sum9, target += stride, isFirst);
-    putWhole(sum10, sum11, target += stride, isFirst);
-    return;
-  }
+/** Writes (adds, if not first) the sums of a tile into the rows and columns that there are. */
+function finish(target: usize, stride: usize, step: usize, usedRows: usize, usedColumns: usize, isFirst: bool): void {
   put(sum0, sum1, target, usedColumns, step, isFirst);
   if (usedRows > 1) put(sum2, sum3, target += stride, usedColumns, step, isFirst);
   if (usedRows > 2) put(sum4, sum5, target += stride, usedColumns, step, isFirst);
@@ -181,6 +178,22 @@ export function finish(target: usize, stride: usize, step: usize, usedRows: usiz
   if (HEIGHT < 6) return;
   if (usedRows > 4) put(sum8, sum9, target += stride, usedColumns, step, isFirst);
   if (usedRows > 5) put(sum10, sum11, target += stride, usedColumns, step, isFirst);
+}
+
+/**
+ * Sums one strip and one panel over `rows` packed rows, at least one, and writes (adds, if not first) the sums of the rows and
+ * columns that are used, at most eight columns: rows are `stride` bytes apart, columns `step` bytes.
+ */
+// @ts-ignore: decorator
+@inline
+export function multiplyTile(
+  strip: usize, panel: usize, rows: usize, target: usize, stride: usize, step: usize, usedRows: usize, usedColumns: usize, isFirst: bool,
+): void {
+  const isWhole = usedRows >= HEIGHT && usedColumns == 8 && step == 4;
+  const at: usize = isWhole ? target : 0;
+  if (ASC_FEATURE_RELAXED_SIMD) tile6(strip, panel, rows, at, stride, isFirst);
+  else tile4(strip, panel, rows, at, stride, isFirst);
+  if (!isWhole) finish(target, stride, step, usedRows, usedColumns, isFirst);
 }
 
 /** target[m] (+)= sum_b left[b,m] for the `count` columns of strips `step` bytes apart. */

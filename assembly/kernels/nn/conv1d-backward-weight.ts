@@ -10,7 +10,7 @@
 // A block of samples at a time: the thread's channels of long go into panels [position][sample][8], four times 4 (relaxed: 6)
 // channels of short into strips [position][sample][4]. Positions of long with the same remainder by the stride are neighbours, so
 // that the positions which one tap pairs are consecutive in both, and a tap is one sum over packed rows.
-import { finish, GROUP, HEIGHT, multiplyTile, sumStrips } from "../lib/outer-product";
+import { GROUP, HEIGHT, multiplyTile, sumStrips } from "../lib/outer-product";
 import { pack } from "../lib/pack";
 
 /** Bytes from one panel or strip to the next beyond its rows: one line, so that they start in different sets of a cache. */
@@ -96,8 +96,7 @@ function sumTaps(
       const panel = panelStart + (c >> 3) * panelBytes;
       let strip = stripStart;
       for (let s = group; s < groupEnd; s += HEIGHT) {
-        multiplyTile(strip, panel, depth);
-        finish(target, rowBytes, kernel << 2, groupEnd - s, min<usize>(8, columns - c), isFirst);
+        multiplyTile(strip, panel, depth, target, rowBytes, kernel << 2, groupEnd - s, min<usize>(8, columns - c), isFirst);
         strip += stripBytes;
         target += HEIGHT * rowBytes;
       }

@@ -10,7 +10,7 @@
 // A block of 128 rows at a time: columns of x go into panels [128][8], those of dy into strips [128][4] (relaxed: [128][6]),
 // so that the inner loop reads memory in order. A thread packs its units' columns of the wider of the two matrices, and all
 // of the other, as many at a time as the scratch of its units holds.
-import { finish, GROUP, HEIGHT, multiplyTile, sumStrips } from "../lib/outer-product";
+import { GROUP, HEIGHT, multiplyTile, sumStrips } from "../lib/outer-product";
 import { pack } from "../lib/pack";
 
 const BLOCK: usize = 128;
@@ -34,8 +34,7 @@ function sumPanel(
   strips: usize, panel: usize, rows: usize, target: usize, stride: usize, outputs: usize, usedColumns: usize, isFirst: bool,
 ): void {
   for (let o: usize = 0; o < outputs; o += HEIGHT) {
-    multiplyTile(strips, panel, rows);
-    finish(target, stride, 4, outputs - o, usedColumns, isFirst);
+    multiplyTile(strips, panel, rows, target, stride, 4, outputs - o, usedColumns, isFirst);
     strips += STRIP_BYTES;
     target += HEIGHT * stride;
   }
