@@ -27,7 +27,7 @@ let addend: usize = 0;
 let output: usize = 0;
 let activated: usize = 0;
 let activatedKind: u32 = 0;
-/** Whether ReLU and its slope are all that follows beside sums. */
+/** Whether ReLU and its slope are all that follows beside sums, and results are not turned. */
 let isRectified: bool = true;
 /** Whether results are turned: a row of sums becomes a column of results. */
 let isTurned: bool = false;
@@ -76,6 +76,7 @@ export function followTurned(
 ): void {
   follow(columnCount, stride, biasAt, 0, 0, addendAt, outputAt, activatedAt, kind);
   isTurned = true;
+  isRectified = false;
 }
 
 /** The first `count` of eight sums, one at a time: their results are `step` bytes apart, their biases `biasStep`. */
@@ -158,20 +159,29 @@ function plus4(x: v128, addendAt: usize): v128 {
 }
 
 /**
- * `finish8` for `count` rows 2, 4, 5 or 6, where all that follows is ReLU: every part asks once for all rows whether it is wanted.
- * `count` is a literal, so that what is beyond it falls away.
+ * Ends the sums a0 .. f1 of `count` rows 2, 4, 5 or 6 and one whole panel, where all that follows is ReLU: every part asks once for
+ * all rows whether it is wanted. `count` is a literal, so that what is beyond it falls away.
  */
 // @ts-ignore: decorator
 @inline
-function finishRectified(count: u32, low: v128, high: v128, at: usize): void {
+function finishRectified(
+  count: u32, firstRow: usize, column: usize,
+  a0: v128, a1: v128, b0: v128, b1: v128, c0: v128, c1: v128, d0: v128, d1: v128, e0: v128, e1: v128, f0: v128, f1: v128,
+): void {
   const stride = rowBytes;
+  const at = firstRow * stride + (column << 2);
   let row: usize = 0;
-  let a0 = f32x4.add(sum0, low), a1 = f32x4.add(sum1, high);
-  let b0 = f32x4.add(sum2, low), b1 = f32x4.add(sum3, high);
-  let c0 = f32x4.add(sum4, low), c1 = f32x4.add(sum5, high);
-  let d0 = f32x4.add(sum6, low), d1 = f32x4.add(sum7, high);
-  let e0 = f32x4.add(sum8, low), e1 = f32x4.add(sum9, high);
-  let f0 = f32x4.add(sum10, low), f1 = f32x4.add(sum11, high);
+  if (bias != 0) {
+    row = bias + (column << 2);
+    const low = v128.load(row);
+    const high = v128.load(row, 16);
+    a0 = f32x4.add(a0, low); a1 = f32x4.add(a1, high);
+    b0 = f32x4.add(b0, low); b1 = f32x4.add(b1, high);
+    if (count > 2) { c0 = f32x4.add(c0, low); c1 = f32x4.add(c1, high); }
+    if (count > 3) { d0 = f32x4.add(d0, low); d1 = f32x4.add(d1, high); }
+    if (count > 4) { e0 = f32x4.add(e0, low); e1 = f32x4.add(e1, high); }
+    if (count > 5) { f0 = f32x4.add(f0, low); f1 = f32x4.add(f1, high); }
+  }
   if (pre != 0) {
     row = pre + at;
     a0 = where4(a0, row); a1 = where4(a1, row + 16);
@@ -327,19 +337,38 @@ function finish(count: u32, row: usize, column: usize): void {
     low = v128.load(bias + offset);
     high = v128.load(bias + offset, 16);
   }
-  if (isRectified && count != 1 && count != 3) {
-    if (count == 6) finishRectified(6, low, high, at);
-    else if (count == 5) finishRectified(5, low, high, at);
-    else if (count == 4) finishRectified(4, low, high, at);
-    else finishRectified(2, low, high, at);
-    return;
-  }
   finish8(sum0, sum1, low, high, at);
   if (count > 1) finish8(sum2, sum3, low, high, at += stride);
   if (count > 2) finish8(sum4, sum5, low, high, at += stride);
   if (count > 3) finish8(sum6, sum7, low, high, at += stride);
   if (count > 4) finish8(sum8, sum9, low, high, at += stride);
   if (count > 5) finish8(sum10, sum11, low, high, at += stride);
+}
+
+/**
+ * Ends the sums of `count` rows 2, 4, 5 or 6, a literal, and one panel: in place where that takes no call, which would cost the loop
+ * in front of it registers.
+ */
+// @ts-ignore: decorator
+@inline
+function finishTile(
+  count: u32, row: usize, column: usize, a0: v128, a1: v128, b0: v128, b1: v128,
+  c0: v128 = splat(0), c1: v128 = splat(0), d0: v128 = splat(0), d1: v128 = splat(0),
+  e0: v128 = splat(0), e1: v128 = splat(0), f0: v128 = splat(0), f1: v128 = splat(0),
+): void {
+  if (isRectified && column + 8 <= columns) {
+    finishRectified(count, row, column, a0, a1, b0, b1, c0, c1, d0, d1, e0, e1, f0, f1);
+    return;
+  }
+  sum0 = a0;
+  sum1 = a1;
+  sum2 = b0;
+  sum3 = b1;
+  if (count > 2) { sum4 = c0; sum5 = c1; }
+  if (count > 3) { sum6 = d0; sum7 = d1; }
+  if (count > 4) { sum8 = e0; sum9 = e1; }
+  if (count > 5) { sum10 = f0; sum11 = f1; }
+  finish(count, row, column);
 }
 
 /** One row, one panel. */
@@ -440,11 +469,7 @@ function tile2(x: usize, stride: usize, panel: usize, depth: usize, row: usize, 
     b += 8;
     if (panel == end) break;
   }
-  sum0 = a0;
-  sum1 = a1;
-  sum2 = b0;
-  sum3 = b1;
-  finish(2, row, column);
+  finishTile(2, row, column, a0, a1, b0, b1);
 }
 
 /** Two rows, two panels. */
@@ -492,16 +517,8 @@ function tile2Wide(x: usize, stride: usize, panel: usize, step: usize, depth: us
     b += 8;
     if (panel == end) break;
   }
-  sum0 = a0;
-  sum1 = a1;
-  sum2 = b0;
-  sum3 = b1;
-  finish(2, row, column);
-  sum0 = a2;
-  sum1 = a3;
-  sum2 = b2;
-  sum3 = b3;
-  finish(2, row, column + 8);
+  finishTile(2, row, column, a0, a1, b0, b1);
+  finishTile(2, row, column + 8, a2, a3, b2, b3);
 }
 
 /** Three rows, one panel. */
@@ -645,15 +662,7 @@ function tile4(x: usize, stride: usize, panel: usize, depth: usize, row: usize, 
     d += 12;
     if (panel == end) break;
   }
-  sum0 = a0;
-  sum1 = a1;
-  sum2 = b0;
-  sum3 = b1;
-  sum4 = c0;
-  sum5 = c1;
-  sum6 = d0;
-  sum7 = d1;
-  finish(4, row, column);
+  finishTile(4, row, column, a0, a1, b0, b1, c0, c1, d0, d1);
 }
 
 /** Five rows, one panel. One step a turn: a longer body runs out of registers. */
@@ -694,17 +703,7 @@ function tile5(x: usize, stride: usize, panel: usize, depth: usize, row: usize, 
     d += 4;
     e += 4;
   }
-  sum0 = a0;
-  sum1 = a1;
-  sum2 = b0;
-  sum3 = b1;
-  sum4 = c0;
-  sum5 = c1;
-  sum6 = d0;
-  sum7 = d1;
-  sum8 = e0;
-  sum9 = e1;
-  finish(5, row, column);
+  finishTile(5, row, column, a0, a1, b0, b1, c0, c1, d0, d1, e0, e1);
 }
 
 /** Six rows, one panel, as tile5: where a product and its sum are one instruction, 58 of 58 GFLOP/s a core; else slow. */
@@ -751,19 +750,7 @@ function tile6(x: usize, stride: usize, panel: usize, depth: usize, row: usize, 
     e += 4;
     f += 4;
   }
-  sum0 = a0;
-  sum1 = a1;
-  sum2 = b0;
-  sum3 = b1;
-  sum4 = c0;
-  sum5 = c1;
-  sum6 = d0;
-  sum7 = d1;
-  sum8 = e0;
-  sum9 = e1;
-  sum10 = f0;
-  sum11 = f1;
-  finish(6, row, column);
+  finishTile(6, row, column, a0, a1, b0, b1, c0, c1, d0, d1, e0, e1, f0, f1);
 }
 
 /**
