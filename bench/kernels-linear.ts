@@ -77,7 +77,7 @@ export const linearCases: readonly LaunchCase[] = [
   launchCase("linear-packed-input-128x512x512", linearPackedInputSpec, {
     rows: 128, inFeatures: 512, outFeatures: 512, rowStride: 512, column: 0, activation: 1, hasBias: 1, hasAddend: 0, writesY: 0, writesActivated: 1,
   }, ["addend", "y"]),
-  launchCase("linear-backward-input-unpacked-128x512x512", linearBackwardInputUnpackedSpec, {
+  launchCase("linear-backward-unpacked-128x512x512", linearBackwardInputUnpackedSpec, {
     rows: 128, inFeatures: 512, outFeatures: 512, rowStride: 512, column: 0, activation: 1, hasPre: 1, hasAddend: 0,
   }, ["addend"]),
   launchCase("linear-pack-128x512", linearPackSpec, { inFeatures: 512, outFeatures: 128, rowStride: 512, column: 0, transposed: 0 }),
