@@ -78,6 +78,9 @@ export const calibration = {
   trials: 20, leastEntering: 0.95, leastSuccess: 0.9,
 };
 
+/** Tie width of the specification: a reward is learned with it as well, to be compared and nothing else. */
+export const fineTieWidth = 0.05;
+
 /** The cell of a policy that is taken, not trained. */
 export const takenPolicy = "policy/given";
 
@@ -92,7 +95,8 @@ export function planOf(settings) {
   const { alphas, seeds, iterations, environments, chunks, epochs, batch, rate, lastRate, criticWarmup, clip, baseline, advantage, gamma, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes, pairs, rollouts, reach, tieWidth, rounds, visited, demonstrations, pretrainEpochs, hidden, policy, starts } = settings;
   const trained = policy === undefined ? Array.from({ length: rounds + 1 }, (_, round) => `policy/round-${round}`) : [takenPolicy];
   const base = trained.at(-1);
-  const [box, reward] = ["starts", "reward"];
+  const [box, reward, fineReward] = ["starts", "reward", "reward-fine"];
+  const labelled = { kind: "reward", base, needs: [box], denoisingSteps, actingFloor, pairs, rollouts, reach };
   const cells = [
     ...trained.map((id, round) => ({
       id, kind: "pretrain",
@@ -100,13 +104,14 @@ export function planOf(settings) {
     })),
     { id: box, kind: "calibrate", base, denoisingSteps, actingFloor, from: starts },
     { id: "before", kind: "evaluate", base, needs: [box], denoisingSteps, actingFloor, episodes },
-    { id: reward, kind: "reward", base, needs: [box], denoisingSteps, actingFloor, pairs, rollouts, reach, tieWidth },
+    { id: reward, ...labelled, tieWidth },
+    { id: fineReward, ...labelled, tieWidth: fineTieWidth },
     // Seed by seed, and those that the acceptance speaks of first.
     ...seeds.flatMap((seed) => inOrderOfInterest(alphas).map((alpha) => ({
       id: `fdpp/${alphaName(alpha)}/seed-${seed}`, kind: "finetune", base, needs: [box, reward], alpha, seed, iterations, environments, chunks, epochs, batch, rate, lastRate, criticWarmup, clip, baseline, advantage, gamma, denoisingSteps, stdFloor, actingFloor, episodes, every, everyEpisodes,
     }))),
   ];
-  return { cells: inOrder(cells), starts: box, reward, before: "before", policy: base };
+  return { cells: inOrder(cells), starts: box, reward, fineReward, before: "before", policy: base };
 }
 
 /** The weight that is expected to meet the paper's claim, the two ends, then what lies between. */

@@ -6,7 +6,7 @@ import { heatMap } from "../../dist/cli/report/heat-map.js";
 import { lineChart } from "../../dist/cli/report/line-chart.js";
 import { trajectoryPicture } from "../../dist/cli/report/trajectory-picture.js";
 import { mean, meanInterval, shareInterval } from "../../dist/index.js";
-import { alphaName, calibration, task } from "./fdpp-cells.mjs";
+import { alphaName, calibration, fineTieWidth, task } from "./fdpp-cells.mjs";
 import { optionsOf } from "./fdpp-recipes.mjs";
 import { commandOf, Figures, duration, interval, median, number, percent, plural, readDone, share, table } from "./page.mjs";
 
@@ -24,7 +24,7 @@ const shownWays = 20;
 export async function writePage(plan, settings, { folder, results, args }) {
   const done = await readDone(plan.cells, folder, optionsOf);
   const figures = new Figures("fdpp-pusht");
-  const state = { plan, settings, done, figures, place: done.get(plan.starts), before: done.get(plan.before), learned: done.get(plan.reward), policy: done.get(plan.policy), alphas: sweepOf(plan, done) };
+  const state = { plan, settings, done, figures, place: done.get(plan.starts), before: done.get(plan.before), learned: done.get(plan.reward), fine: done.get(plan.fineReward), policy: done.get(plan.policy), alphas: sweepOf(plan, done) };
   const sections = [opening, verdict, shown, calibrated, rewardSection, behaviour, tables, sweep, courses, options].map((section) => section(state, args));
   await figures.write(results);
   if (state.place !== undefined) await copyFile(path.join(folder, plan.starts, "starts.json"), path.join(results, "fdpp-pusht/starts.json"));
@@ -172,15 +172,16 @@ ${table(["start: agent x, y", "block x, y", "angle", "enters the box", "succeeds
   ]))}`;
 }
 
-function rewardSection({ place, learned, figures, settings }) {
+function rewardSection({ place, learned, fine, figures, settings }) {
   if (learned === undefined || place === undefined) return undefined;
-  const { acceptance, calibration: fit, correlation, course, heldStates, map, pairs, places, ties } = learned;
+  const { calibration: fit, course, heldStates, map, pairs, places, ties } = learned;
   const last = course.at(-1);
   const best = course[Math.max(0, last.bestEpoch - 1)];
   const drawn = figures.show("reward", "The learned reward over the workspace, with the box and the states that were compared", heatMap, {
     title: "Learned reward", subtitle: `${pairs} pairs`, axes: ["x, px", "y, px"], grid: map, box: place.box, points: places,
   });
-  const row = (what, value, limit, holds) => [what, number(value, 2), limit, value === undefined ? "–" : holds(value) ? "yes" : "**no**"];
+  const judged = (value, holds) => (value === undefined ? "–" : `${number(value, 2)}, ${holds(value) ? "holds" : "**does not hold**"}`);
+  const row = (what, limit, of, holds) => [what, limit, ...[learned, fine].map((each) => judged(each && of(each), holds))];
   return `## The learned reward (figure 3)
 
 Pairs of end-effector places from the first ${task.earlySteps} steps of the pre-trained policy's episodes, ${pairs} of them labelled by script (inside the box −1, outside the distance to it, up to ${settings.reach} px, which is 1; ${ties} ties, closer than ${settings.tieWidth},
@@ -188,15 +189,17 @@ which do not count), 85 % to learn from. Dots are the states that pairs were dra
 
 ${drawn}
 
-${table(["", "measured", "wanted", "holds"], [
-    row("mean reward inside the box", acceptance.inside, "< −0.5", (value) => value < -0.5),
-    row("mean reward of visited states outside", acceptance.sampledOutside, "> 0.3", (value) => value > 0.3),
-    row("mean magnitude farther than 60 px from all visited states", acceptance.far, "< 0.35", (value) => value < 0.35),
-    row(`rank correlation with the true score, ${heldStates} held-out states`, correlation, "≥ 0.9", (value) => value >= 0.9),
+${table(["", "wanted", `ties below ${settings.tieWidth}`, `ties below ${fineTieWidth}`], [
+    row("mean reward inside the box", "< −0.5", ({ acceptance }) => acceptance.inside, (value) => value < -0.5),
+    row("mean reward of visited states outside", "> 0.3", ({ acceptance }) => acceptance.sampledOutside, (value) => value > 0.3),
+    row("mean magnitude farther than 60 px from all visited states", "< 0.35", ({ acceptance }) => acceptance.far, (value) => value < 0.35),
+    row(`rank correlation with the true score, ${heldStates} held-out states`, "≥ 0.9", ({ correlation }) => correlation, (value) => value >= 0.9),
   ])}
 
-What the annotator finds alike it does not order, so wide ties hold the rank correlation down. They leave the reward flat outside the box,
-though: the way round it, of which few states are labelled, is not taught to be worse than places farther away.
+FDPP learns from the reward of the wide ties. What the annotator finds alike it does not order, so they hold the rank correlation down; but they
+leave the reward flat outside the box: the way round it, of which few states are labelled, is not taught to be worse than places farther
+away. An annotator that finds fewer places alike, as the specification proposes (the other column), teaches their order, and that the way
+round is nearly as bad as the box.
 
 On ${fit.pairs} validation pairs: accuracy ${percent(fit.accuracy)}, mean −ln P ${number(fit.logLoss, 3)}, expected calibration error ${number(fit.expectedError, 3)}, temperature ${number(fit.temperature, 2)}. Training took ${plural(last.epoch, "epoch")}; the
 parameters are those of epoch ${last.bestEpoch} (training accuracy ${percent(best.accuracy)}).`;
