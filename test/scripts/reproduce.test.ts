@@ -113,10 +113,10 @@ describe("npm run reproduce", { timeout: 300_000 }, () => {
 describe("the experiment on preferences", () => {
   const plan: { readonly cells: readonly Member[] } = planOfFdpp(fdppSettings);
 
-  test("has a policy, a box, a reward, and seven weights with three seeds each, seed by seed", () => {
+  test("has a policy, a box, two rewards, and seven weights with three seeds each, seed by seed", () => {
     const ids = plan.cells.map(({ id }) => id);
-    expect(ids.slice(0, 7)).toEqual(["policy/round-0", "starts", "before", "reward", "fdpp/alpha-0.1/seed-1", "fdpp/alpha-0.03/seed-1", "fdpp/alpha-0/seed-1"]);
-    expect(ids).toHaveLength(4 + 7 * 3);
+    expect(ids.slice(0, 8)).toEqual(["policy/round-0", "starts", "before", "reward", "reward-fine", "fdpp/alpha-0.1/seed-1", "fdpp/alpha-0.03/seed-1", "fdpp/alpha-0/seed-1"]);
+    expect(ids).toHaveLength(5 + 7 * 3);
     expect(new Set(ids).size).toBe(ids.length);
     for (const [place, cell] of plan.cells.entries()) for (const id of needsOf(cell)) expect(ids.slice(0, place)).toContain(id);
   });
@@ -170,9 +170,9 @@ describe("the experiment on preferences", () => {
       "--denoising-steps", "5", "--std-floor", "0.2", "--baseline", "value", "--episodes", "6", "--every", "1", "--every-episodes", "2", "--pairs", "40", "--rollouts", "4", "--demonstrations", "3", "--rounds", "1", "--visited", "3", "--pretrain-epochs", "2", "--hidden", "8,8,8",
       "--engine", "wasm", "--threads", "1", "--out", path.join(folder, "cells"), "--results", path.join(folder, "results"),
     ];
-    expect((await runExperiment("fdpp-pusht", args)).stderr).toContain("[7/7]");
+    expect((await runExperiment("fdpp-pusht", args)).stderr).toContain("[8/8]");
     const page = await readFile(path.join(folder, "results/fdpp-pusht.md"), "utf8");
-    for (const words of ["7 cells of 7 are done", "| alpha = 0 visibly loses the task |", "The learned reward (figure 3)", "Behaviour before and after (figure 4)", "Tables I and II", "| pre-trained |", "| 10 | 1 |", "While learning"]) {
+    for (const words of ["8 cells of 8 are done", "each counting 0.5 of the one before", "| ties below 0.8 | ties below 0.05 |", "| alpha = 0 visibly loses the task |", "The learned reward (figure 3)", "Behaviour before and after (figure 4)", "Tables I and II", "| pre-trained |", "| 10 | 1 |", "While learning"]) {
       expect(page).toContain(words);
     }
     expect(page).not.toMatch(/undefined|NaN|Infinity/);
@@ -185,7 +185,7 @@ describe("the experiment on preferences", () => {
     expect(starts.states.length).toBeGreaterThan(0);
     expect((await runExperiment("fdpp-pusht", args)).stderr).not.toContain("done in");
     expect(await readFile(path.join(folder, "results/fdpp-pusht.md"), "utf8")).toBe(page);
-    await expect(runExperiment("fdpp-pusht", [...args, "--alphas", "-1"])).rejects.toMatchObject({ code: 2 });
+    for (const refused of [["--alphas", "-1"], ["--gamma", "1"]]) await expect(runExperiment("fdpp-pusht", [...args, ...refused])).rejects.toMatchObject({ code: 2 });
     await rm(folder, { recursive: true });
   });
 });
