@@ -53,7 +53,8 @@ const diffusionPolicy = {
  * `npx vitest run --config vitest.learning.config.ts test/learning/pusht-preset.test.ts` does it again. It is held back by the
  * number of steps and by how long the task is: from starts from which the planner needs 60 steps instead of 95, 100 epochs gave
  * 0.75, fifty steps of DDIM 0.81. Tried beside it: offsets instead of targets, 0.46; 2,500 episodes more, from where a policy
- * went and from near the goal, and two thirds of the steps, 0.46.
+ * went and from near the goal, and two thirds of the steps, 0.46. The small U-Net was measured in the same way from one start, that of
+ * `npm run reproduce -- fdpp-pusht`, from which the planner needs some 70 steps; after 5 minutes it had 0.89, after 10 0.97.
  */
 export const pretrainPresets = {
   "avoid-diffusion": {
@@ -89,6 +90,15 @@ export const pretrainPresets = {
     options: {
       ...pusht, observationRange: 4, epochs: 190, rate: 2e-3, emaStart: 2, seed: 2,
       network: { kind: "diffusion-mlp", hidden: [256, 256, 256], timeSize: 32, activation: "relu", isResidual: true, process: pushtProcess },
+    },
+  },
+  "pusht-unet": {
+    about: "U-Net of 32 and 64 channels for Push-T: from one start success 1.00 (300 of 300) at 90 % coverage within 200 steps, 14 minutes on two cores.",
+    environment: "pusht",
+    demonstrations: { ...shaken, maxSteps: 150, count: 1200, seed: 77_000 },
+    options: {
+      ...pusht, observationRange: 4, epochs: 68, rate: 2e-3, minRate: 1e-5, warmupEpochs: 1, emaStart: 2, seed: 2,
+      network: { kind: "unet", timeSize: 32, channels: 32, multipliers: [1, 2], encoder: "small", process: pushtProcess },
     },
   },
   "pusht-diffusion-published": {
