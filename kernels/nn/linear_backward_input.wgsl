@@ -19,24 +19,9 @@ struct Params { rows: u32, inFeatures: u32, outFeatures: u32, activation: u32, h
 @group(0) @binding(4) var<storage, read> addend: array<f32>;
 @group(0) @binding(5) var<storage, read_write> dx: array<f32>;
 
-fn left(n: u32) -> f32 { return dy[n]; }
-
-fn left_start(b: u32) -> u32 { return b * params.outFeatures; }
-
 fn panel(n: u32) -> vec4f { return packed[n]; }
 
 fn panel_start(p: u32) -> u32 { return 2u * p * params.outFeatures; }
-
-// dx[b, i + c] of the four sums.
-fn finish(b: u32, i: u32, sums: vec4f) {
-  for (var c = 0u; c < 4u && i + c < params.inFeatures; c++) {
-    let n = b * params.inFeatures + i + c;
-    var value = sums[c];
-    if (params.hasPre != 0u) { value *= activation_slope(params.activation, pre[n]); }
-    if (params.hasAddend != 0u) { value += addend[n]; }
-    dx[n] = value;
-  }
-}
 
 @compute @workgroup_size(32)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

@@ -18,10 +18,6 @@ struct Params { rows: u32, inFeatures: u32, outFeatures: u32, rowStride: u32, co
 @group(0) @binding(5) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(6) var<storage, read_write> scratch: array<f32>;
 
-fn left(n: u32) -> f32 { return dy[n]; }
-
-fn left_start(b: u32) -> u32 { return b * params.outFeatures; }
-
 // W[o, column + 4 q .. 4 q + 3], 0 beyond the end, of vector n = 2 (p O + o) + h, where q = 2 p + h.
 fn panel(n: u32) -> vec4f {
   let first = 4u * (n / 2u / params.outFeatures * 2u + n % 2u);
@@ -32,17 +28,6 @@ fn panel(n: u32) -> vec4f {
 }
 
 fn panel_start(p: u32) -> u32 { return 2u * p * params.outFeatures; }
-
-// dx[b, i + c] of the four sums.
-fn finish(b: u32, i: u32, sums: vec4f) {
-  for (var c = 0u; c < 4u && i + c < params.inFeatures; c++) {
-    let n = b * params.inFeatures + i + c;
-    var value = sums[c];
-    if (params.hasPre != 0u) { value *= activation_slope(params.activation, pre[n]); }
-    if (params.hasAddend != 0u) { value += addend[n]; }
-    dx[n] = value;
-  }
-}
 
 @compute @workgroup_size(32)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

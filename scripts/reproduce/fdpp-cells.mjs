@@ -26,9 +26,9 @@ export const defaultSettings = {
   criticWarmup: 3,
   clip: 0.02,
   /**
-   * How a chunk is judged. By itself, a first chunk that ends just before the box and lets the second no time to turn away is as good
-   * as any: 7 % of the episodes stay like that, and are most of those that enter the box. Half of what the next chunk meets is enough
-   * to tell them apart; with 0.8 of it the way round, whose rewards are lower, is hardly taken up.
+   * How a chunk is judged. By itself, a first chunk that ends just before the box and leaves the second no time to turn away is no
+   * worse than another: 7 % of the episodes begin like that, most of those that enter the box. To weigh what the next chunk meets by a
+   * half is enough to tell them apart; by 0.8 the way round, whose rewards are lower, is hardly taken up.
    */
   advantage: "return",
   gamma: 0.5,

@@ -120,7 +120,7 @@ export const linearPackedInputSpec = defineKernel({
 /** dx = (dy W) f'(pre) + addend. */
 export const linearBackwardInputSpec = defineKernel({
   name: "nn/linear_backward_input",
-  lib: ["index", "activation", "product"],
+  lib: ["index", "activation", "product", "input_gradient"],
   params: { rows: "u32", inFeatures: "u32", outFeatures: "u32", activation: "u32", hasPre: "u32", hasAddend: "u32" },
   buffers: {
     dy: { access: "read", length: (p) => p.rows * p.outFeatures, rows: true },
@@ -150,7 +150,7 @@ function unitPanelsLength(inFeatures: number, outFeatures: number): number {
 /** dx = (dy W) f'(pre) + addend, from W as it lies. */
 export const linearBackwardInputUnpackedSpec = defineKernel({
   name: "nn/linear_backward_input_unpacked",
-  lib: ["index", "activation", "product"],
+  lib: ["index", "activation", "product", "input_gradient"],
   params: {
     rows: "u32", inFeatures: "u32", outFeatures: "u32", rowStride: "u32", column: "u32", activation: "u32", hasPre: "u32", hasAddend: "u32",
   },
